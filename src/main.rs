@@ -1,0 +1,2 @@
+//! The `onnxpress` command.
+fn main() {}
