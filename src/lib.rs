@@ -1,1 +1,3 @@
 //! onnxpress
+
+pub mod schema;
