@@ -90,9 +90,7 @@ mod tests {
 
     #[test]
     fn operators_without_the_law_fail() {
-        for name in [
-            "Sub", "Div", "Pow", "MatMul", "Less", "Concat", "Where", "Nope",
-        ] {
+        for name in ["Sub", "Div", "Pow", "MatMul", "Less", "Concat", "Where", "Nope"] {
             assert!(!is_commutative("", name, 18), "{name}");
             assert!(!is_associative("", name, 18), "{name}");
         }

@@ -124,35 +124,21 @@ mod tests {
     #[test]
     fn every_listed_operator_is_in_the_table() {
         let random = ["RandomNormal", "RandomNormalLike", "RandomUniform"];
-        for name in random
-            .iter()
-            .chain(&["RandomUniformLike", "Multinomial", "Bernoulli"])
-        {
+        for name in random.iter().chain(&["RandomUniformLike", "Multinomial", "Bernoulli"]) {
             assert!(!versions("", name).is_empty(), "{name}");
             assert_eq!(randomness("ai.onnx", name, 22), When::Always);
         }
-        for name in [
-            "Sampling",
-            "BitmaskDropout",
-            "BiasDropout",
-            "BitmaskBiasDropout",
-        ] {
+        for name in ["Sampling", "BitmaskDropout", "BiasDropout", "BitmaskBiasDropout"] {
             assert_ne!(randomness("com.microsoft", name, 1), When::Never);
         }
-        let stateful = OPS
-            .iter()
-            .filter(|s| statefulness(s.domain, s.name) != When::Never)
-            .count();
+        let stateful = OPS.iter().filter(|s| statefulness(s.domain, s.name) != When::Never).count();
         assert_eq!(stateful, 10);
     }
 
     #[test]
     fn dropout_is_random_in_training_only() {
         let known = |value| randomness("", "Dropout", 13).may_hold(|_| value, |_| None);
-        assert_eq!(
-            [known(Some(false)), known(Some(true)), known(None)],
-            [false, true, true]
-        );
+        assert_eq!([known(Some(false)), known(Some(true)), known(None)], [false, true, true]);
         assert_eq!(randomness("", "Dropout", 10), When::Never);
         let old = randomness("", "Dropout", 6);
         assert!(old.may_hold(|_| None, |_| None) && !old.may_hold(|_| None, |_| Some(1)));

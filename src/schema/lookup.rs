@@ -76,9 +76,10 @@ mod tests {
 
     #[test]
     fn table_is_sorted_without_repeats() {
-        assert!(OPS.windows(2).all(|w| {
-            (w[0].domain, w[0].name, w[0].since) < (w[1].domain, w[1].name, w[1].since)
-        }));
+        assert!(
+            OPS.windows(2)
+                .all(|w| { (w[0].domain, w[0].name, w[0].since) < (w[1].domain, w[1].name, w[1].since) })
+        );
         assert!(RELEASES.is_sorted());
     }
 
@@ -88,10 +89,7 @@ mod tests {
         for schema in &OPS {
             let all = versions(schema.domain, schema.name);
             for opset in 0..=latest_opset(schema.domain).unwrap() {
-                let want = all
-                    .iter()
-                    .filter(|s| s.since <= opset)
-                    .max_by_key(|s| s.since);
+                let want = all.iter().filter(|s| s.since <= opset).max_by_key(|s| s.since);
                 let got = lookup(schema.domain, schema.name, opset);
                 assert_eq!(got, want, "{} at {opset}", schema.name);
                 found += usize::from(got.is_some_and(|s| s.since <= opset));
@@ -134,10 +132,7 @@ mod tests {
             let default = softmax.attr("axis").unwrap().default;
             assert_eq!(default, Some(AttrDefault::Int(axis)));
         }
-        let epsilon = lookup("", "LayerNormalization", 17)
-            .unwrap()
-            .attr("epsilon")
-            .unwrap();
+        let epsilon = lookup("", "LayerNormalization", 17).unwrap().attr("epsilon").unwrap();
         assert_eq!(epsilon.default, Some(AttrDefault::Float(1e-5)));
     }
 
@@ -148,13 +143,7 @@ mod tests {
         assert!(concat.takes_inputs(100_000) && !concat.takes_inputs(0));
         assert_eq!(concat.input(7), concat.input(0));
         assert_eq!(concat.output(1), None);
-        assert!(
-            !lookup("", "Loop", 16)
-                .unwrap()
-                .input(2)
-                .unwrap()
-                .homogeneous
-        );
+        assert!(!lookup("", "Loop", 16).unwrap().input(2).unwrap().homogeneous);
     }
 
     #[test]
@@ -174,13 +163,8 @@ mod tests {
                 (schema.outputs, schema.min_outputs, schema.max_outputs),
             ];
             for (params, min, max) in sides {
-                let variadic = params
-                    .iter()
-                    .position(|p| p.option == ParamOption::Variadic);
-                assert!(
-                    variadic.is_none_or(|at| at + 1 == params.len()),
-                    "{schema:?}"
-                );
+                let variadic = params.iter().position(|p| p.option == ParamOption::Variadic);
+                assert!(variadic.is_none_or(|at| at + 1 == params.len()), "{schema:?}");
                 assert_eq!(variadic.is_some(), max == u32::MAX, "{schema:?}");
                 assert!(min <= max, "{schema:?}");
                 for param in params {

@@ -74,9 +74,7 @@ impl Schema {
 }
 
 fn formal(params: &'static [Param], index: usize) -> Option<&'static Param> {
-    params
-        .get(index)
-        .or_else(|| params.last().filter(|p| p.option == ParamOption::Variadic))
+    params.get(index).or_else(|| params.last().filter(|p| p.option == ParamOption::Variadic))
 }
 
 fn within(count: usize, min: u32, max: u32) -> bool {
@@ -189,12 +187,7 @@ pub(super) mod build {
         option: ParamOption,
         homogeneous: bool,
     ) -> Param {
-        Param {
-            name,
-            option,
-            homogeneous,
-            type_name,
-        }
+        Param { name, option, homogeneous, type_name }
     }
 
     pub(in crate::schema) const fn one(name: &'static str, type_name: &'static str) -> Param {
@@ -221,34 +214,15 @@ pub(super) mod build {
     }
 
     pub(in crate::schema) const fn req(name: &'static str, kind: AttrKind) -> AttrDef {
-        AttrDef {
-            name,
-            kind,
-            required: true,
-            default: None,
-        }
+        AttrDef { name, kind, required: true, default: None }
     }
 
     pub(in crate::schema) const fn att(name: &'static str, kind: AttrKind) -> AttrDef {
-        AttrDef {
-            name,
-            kind,
-            required: false,
-            default: None,
-        }
+        AttrDef { name, kind, required: false, default: None }
     }
 
-    pub(in crate::schema) const fn val(
-        name: &'static str,
-        kind: AttrKind,
-        default: AttrDefault,
-    ) -> AttrDef {
-        AttrDef {
-            name,
-            kind,
-            required: false,
-            default: Some(default),
-        }
+    pub(in crate::schema) const fn val(name: &'static str, kind: AttrKind, default: AttrDefault) -> AttrDef {
+        AttrDef { name, kind, required: false, default: Some(default) }
     }
 
     pub(in crate::schema) const fn op(

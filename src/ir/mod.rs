@@ -1,0 +1,36 @@
+//! The graph and its only mutation API. Knows no op's meaning.
+//!
+//! One arena holds the root graph and every `If`/`Loop`/`Scan` body inside it, as *regions*. Ids are
+//! never renumbered and never reused. A nested body reads an outer [`ValueId`] directly, so a capture
+//! is a use like any other: [`Use::Operand`] or [`Use::RegionOutput`], recorded at the value.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `id` | typed ids |
+//! | `op` | what a node computes, by name |
+//! | `dim`, `types` | shapes and types |
+//! | `attr` | attributes, nested bodies among them |
+//! | `residue` | what we carry without understanding it |
+//! | `graph` | the arena, read side |
+//! | `edit` | the arena, write side |
+//! | `model` | graph, functions, opsets |
+
+mod attr;
+mod dim;
+mod edit;
+mod graph;
+mod id;
+mod model;
+mod op;
+mod residue;
+mod types;
+
+pub use attr::{Attr, AttrKind, Attribute, SparseTensor};
+pub use dim::{Dim, DimExpr, Truth};
+pub use edit::{NewNode, NewOutput};
+pub use graph::{Def, Graph, Node, Region, Use, Value};
+pub use id::{NodeId, RegionId, ValueId};
+pub use model::{Function, Model, Opsets};
+pub use op::{Name, OpId};
+pub use residue::Residue;
+pub use types::{Shape, TensorType, Type};

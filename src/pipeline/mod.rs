@@ -1,0 +1,1 @@
+//! Recipe to ordered passes to outcome: the only module that knows all passes.

@@ -1,0 +1,137 @@
+//! A change as a value: new nodes and what they replace. Building one cannot touch the graph.
+
+use crate::ir::{Attr, Attribute, Name, OpId, RegionId, Residue, ValueId};
+use crate::tensor::Tensor;
+
+/// A value that a patch speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ref {
+    /// A value of the graph.
+    Old(ValueId),
+    /// An output of a node of the patch.
+    New {
+        /// Which node of the patch.
+        node: u32,
+        /// Which of its outputs.
+        output: u32,
+    },
+    /// A constant of the patch.
+    Constant(u32),
+    /// An omitted optional input.
+    Omitted,
+}
+
+impl From<ValueId> for Ref {
+    fn from(v: ValueId) -> Self {
+        Self::Old(v)
+    }
+}
+
+impl From<Option<ValueId>> for Ref {
+    fn from(v: Option<ValueId>) -> Self {
+        v.map_or(Self::Omitted, Self::Old)
+    }
+}
+
+/// A node that a patch adds, in the root's region.
+#[derive(Clone, Debug)]
+pub struct PatchNode {
+    /// What it computes.
+    pub op: OpId,
+    /// Its operands.
+    pub inputs: Vec<Ref>,
+    /// Its attributes; none holds a body.
+    pub attrs: Vec<Attribute>,
+    /// How many outputs it has.
+    pub outputs: u32,
+}
+
+/// New nodes and constants, and which old values they replace.
+///
+/// A patch that names no replacement replaces the only output of the node at which its rule started
+/// by the first output of the last node added.
+#[derive(Clone, Debug, Default)]
+pub struct Patch {
+    pub(crate) nodes: Vec<PatchNode>,
+    pub(crate) constants: Vec<Tensor>,
+    pub(crate) replace: Vec<(ValueId, Ref)>,
+    pub(crate) splice: Option<RegionId>,
+}
+
+impl Patch {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One node with one output.
+    pub fn op<R: Into<Ref>>(op: impl Into<OpId>, inputs: impl IntoIterator<Item = R>) -> Self {
+        let mut patch = Self::new();
+        patch.node(op, inputs);
+        patch
+    }
+
+    /// No node: every reader of `old` reads `new` instead.
+    pub fn forward(old: ValueId, new: impl Into<Ref>) -> Self {
+        let mut patch = Self::new();
+        patch.replace(old, new);
+        patch
+    }
+
+    /// Adds a constant; it becomes an initializer of the root's region.
+    pub fn constant(&mut self, tensor: Tensor) -> Ref {
+        self.constants.push(tensor);
+        Ref::Constant(self.constants.len() as u32 - 1)
+    }
+
+    /// Adds a node with one output and gives back that output.
+    pub fn node<R: Into<Ref>>(&mut self, op: impl Into<OpId>, inputs: impl IntoIterator<Item = R>) -> Ref {
+        let inputs = inputs.into_iter().map(Into::into).collect();
+        self.nodes.push(PatchNode { op: op.into(), inputs, attrs: Vec::new(), outputs: 1 });
+        Ref::New { node: self.nodes.len() as u32 - 1, output: 0 }
+    }
+
+    /// Adds a node with several outputs and gives them back.
+    pub fn node_with_outputs<R: Into<Ref>>(
+        &mut self,
+        op: impl Into<OpId>,
+        inputs: impl IntoIterator<Item = R>,
+        outputs: u32,
+    ) -> Vec<Ref> {
+        let Ref::New { node, .. } = self.node(op, inputs) else {
+            return Vec::new();
+        };
+        self.nodes[node as usize].outputs = outputs;
+        (0..outputs).map(|output| Ref::New { node, output }).collect()
+    }
+
+    /// Gives the node added last an attribute.
+    ///
+    /// # Panics
+    /// No node was added.
+    pub fn set_attr(&mut self, name: impl Into<Name>, value: impl Into<Attr>) {
+        let attribute = Attribute { name: name.into(), value: value.into(), residue: Residue::default() };
+        self.nodes.last_mut().expect("an attribute follows its node").attrs.push(attribute);
+    }
+
+    /// Gives the node added last an attribute.
+    ///
+    /// # Panics
+    /// No node was added.
+    #[must_use]
+    pub fn attr(mut self, name: impl Into<Name>, value: impl Into<Attr>) -> Self {
+        self.set_attr(name, value);
+        self
+    }
+
+    /// Every reader of `old` is to read `new`.
+    pub fn replace(&mut self, old: ValueId, new: impl Into<Ref>) {
+        self.replace.push((old, new.into()));
+    }
+
+    /// Moves the nodes and initializers of a body of the root into the root's region, before the new nodes.
+    /// The body's outputs may then be used as any [`Ref::Old`].
+    pub fn splice(&mut self, body: RegionId) {
+        self.splice = Some(body);
+    }
+}

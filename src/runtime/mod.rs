@@ -1,0 +1,104 @@
+//! Running a model: ONNX Runtime is the judge, tract the embedded fallback and second opinion.
+//!
+//! Both sit behind [`Runtime`] and [`Session`]; their own types stay inside `ort.rs` and `tract.rs`.
+//! A model that one cannot run is an answer, [`RunError::Unsupported`], never a crash.
+
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+
+/// What goes into a session and comes out of it.
+#[derive(Clone, Debug)]
+pub enum RunValue {
+    /// A dense tensor.
+    Tensor(Tensor),
+    /// A sequence.
+    Sequence(Vec<RunValue>),
+    /// An optional value; `None` where it is absent.
+    Optional(Option<Box<RunValue>>),
+    /// A map: keys and values in the same order.
+    Map(Tensor, Tensor),
+}
+
+/// The model that a session runs.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file; external data lies beside it.
+    File(PathBuf),
+    /// A serialized model; `folder` is where its external data lies.
+    Bytes {
+        /// `ModelProto` in wire format.
+        model: Bytes,
+        /// The folder that external locations are relative to.
+        folder: Option<PathBuf>,
+    },
+}
+
+impl Source {
+    /// A model file.
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self::File(path.as_ref().to_path_buf())
+    }
+
+    /// A serialized model without external data.
+    pub fn bytes(model: impl Into<Bytes>) -> Self {
+        Self::Bytes { model: model.into(), folder: None }
+    }
+}
+
+/// How a session runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads within an operator.
+    pub threads: usize,
+    /// Whether the runtime may optimize the graph itself; a reference that does is none.
+    pub optimize: bool,
+    /// A shared library of custom operators; only ever what the user named.
+    pub custom_ops: Option<PathBuf>,
+}
+
+impl Default for SessionOptions {
+    /// The reference: one thread, no optimization.
+    fn default() -> Self {
+        Self { threads: 1, optimize: false, custom_ops: None }
+    }
+}
+
+/// Why a runtime gave no outputs.
+#[derive(Debug)]
+pub enum RunError {
+    /// The runtime does not know an op, a type or a version that the model uses.
+    Unsupported(String),
+    /// The model was refused as invalid, or failed on these inputs.
+    Failed(Error),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unsupported(what) => write!(f, "not supported: {what}"),
+            Self::Failed(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+/// Something that runs models.
+pub trait Runtime: Send + Sync {
+    /// Name and version as reports show it, such as `ONNX Runtime 1.31.1`.
+    fn name(&self) -> &str;
+    /// Prepares a model.
+    ///
+    /// # Errors
+    /// The model cannot be run, and whether that is the model's fault.
+    fn session(&self, model: &Source, options: &SessionOptions) -> Result<Box<dyn Session>, RunError>;
+}
+
+/// A model ready to run.
+pub trait Session: Send {
+    /// Runs the model on inputs by name and returns the outputs of the given names in that order.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    fn run(&mut self, feeds: &[(&str, &RunValue)], outputs: &[&str]) -> Result<Vec<RunValue>, RunError>;
+}

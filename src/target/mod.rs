@@ -1,0 +1,1 @@
+//! What each target takes, as data.

@@ -1,0 +1,1 @@
+//! ONNX textual syntax, read and written.
