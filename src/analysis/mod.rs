@@ -1,1 +1,3 @@
 //! What can be known of a graph without running it: order, validity, shapes and small values, cost.
+
+pub mod order;

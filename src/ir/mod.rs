@@ -13,6 +13,7 @@
 //! | `residue` | what we carry without understanding it |
 //! | `graph` | the arena, read side |
 //! | `edit` | the arena, write side |
+//! | `order` | topological order, captures |
 //! | `model` | graph, functions, opsets |
 
 mod attr;
@@ -22,6 +23,7 @@ mod graph;
 mod id;
 mod model;
 mod op;
+mod order;
 mod residue;
 mod types;
 
@@ -32,5 +34,6 @@ pub use graph::{Def, Graph, Node, Region, Use, Value};
 pub use id::{NodeId, RegionId, ValueId};
 pub use model::{Function, Model, Opsets};
 pub use op::{Name, OpId};
+pub use order::{captures, topological};
 pub use residue::Residue;
 pub use types::{Shape, TensorType, Type};
