@@ -1,6 +1,8 @@
 //! What a rule may ask of the graph around a node.
 
-use crate::ir::{Graph, Node, NodeId, Opsets, ValueId};
+use crate::analysis::Facts;
+use crate::ir::{Attr, Graph, Node, NodeId, Opsets, ValueId};
+use crate::schema::{self, AttrDefault, Schema};
 
 /// A read-only view of the graph at the moment of a visit.
 #[derive(Clone, Copy)]
@@ -9,6 +11,10 @@ pub struct Context<'g> {
     pub graph: &'g Graph,
     /// What it is written in.
     pub opsets: &'g Opsets,
+    /// What is known of values beyond their types.
+    pub facts: &'g Facts,
+    /// Whether the graph is the body of a function, which cannot hold initializers.
+    pub in_function: bool,
 }
 
 impl<'g> Context<'g> {
@@ -20,6 +26,43 @@ impl<'g> Context<'g> {
     /// The version of the default domain.
     pub fn opset(&self) -> i64 {
         self.opsets.get("").unwrap_or(1)
+    }
+
+    /// What ONNX says of the node's op; `None` for an unknown one.
+    pub fn schema(&self, node: NodeId) -> Option<&'static Schema> {
+        let op = self.node(node).op();
+        schema::lookup(op.domain, op.name, self.opsets.get(op.domain).unwrap_or(1))
+    }
+
+    /// An attribute, or what its schema says that it defaults to.
+    pub fn attr(&self, node: NodeId, name: &str) -> Option<Attr> {
+        if let Some(given) = self.node(node).attr(name) {
+            return Some(given.clone());
+        }
+        match self.schema(node)?.attr(name)?.default? {
+            AttrDefault::Int(v) => Some(Attr::Int(v)),
+            AttrDefault::Float(v) => Some(Attr::Float(v)),
+            AttrDefault::String(v) => Some(Attr::from(v)),
+            AttrDefault::Ints(v) => Some(Attr::Ints(v.to_vec())),
+            AttrDefault::Floats(v) => Some(Attr::Floats(v.to_vec())),
+            _ => None,
+        }
+    }
+
+    /// An integer attribute or its default.
+    pub fn int(&self, node: NodeId, name: &str) -> Option<i64> {
+        match self.attr(node, name)? {
+            Attr::Int(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// A float attribute or its default.
+    pub fn float(&self, node: NodeId, name: &str) -> Option<f32> {
+        match self.attr(node, name)? {
+            Attr::Float(v) => Some(v),
+            _ => None,
+        }
     }
 
     /// The integers of an input or, in older opsets, of the attribute of the same meaning.
@@ -36,5 +79,21 @@ impl<'g> Context<'g> {
     /// The elements of a constant integer tensor, flattened.
     pub fn constant_ints(&self, value: ValueId) -> Option<Vec<i64>> {
         self.graph.const_value(value)?.to_i64s()
+    }
+
+    /// Whether the node may draw random numbers or keep state between runs (S8).
+    ///
+    /// `If`, `Loop` and `Scan` are as random as their bodies; look there.
+    pub fn is_random(&self, node: NodeId) -> bool {
+        let n = self.node(node);
+        let op = n.op();
+        let version = self.opsets.get(op.domain).unwrap_or(1);
+        let flag = |i: usize| match n.input(i) {
+            None => Some(false),
+            Some(v) => self.graph.const_value(v)?.as_int().map(|b| b != 0),
+        };
+        let int = |name: &str| n.int(name);
+        schema::randomness(op.domain, op.name, version).may_hold(flag, int)
+            || schema::statefulness(op.domain, op.name).may_hold(flag, int)
     }
 }

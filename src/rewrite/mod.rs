@@ -16,12 +16,25 @@
 //! | S9 | Patches only add initializers. |
 //! | S10 | Sweeps reach a fixpoint; one that does not in 100 is reported as our bug. |
 
+mod border;
+mod commit;
 mod context;
+mod engine;
 mod exactness;
+mod fusion;
+mod matcher;
 mod meta;
+mod pass;
 mod patch;
+mod pattern;
+mod stats;
 
 pub use context::Context;
+pub use engine::{apply, label};
 pub use exactness::{Exactness, Tolerance};
+pub use fusion::{Fusion, Match, fusion};
 pub use meta::{Meta, Miss, Rule};
+pub use pass::{OpsetRequest, Pass, PassContext};
 pub use patch::{Patch, PatchNode, Ref};
+pub use pattern::{Pat, Patterns, Var};
+pub use stats::{Missed, PassStats};

@@ -1,6 +1,6 @@
 //! A change as a value: new nodes and what they replace. Building one cannot touch the graph.
 
-use crate::ir::{Attr, Attribute, Name, OpId, RegionId, Residue, ValueId};
+use crate::ir::{Attr, Attribute, Name, NodeId, OpId, RegionId, Residue, ValueId};
 use crate::tensor::Tensor;
 
 /// A value that a patch speaks of.
@@ -56,6 +56,8 @@ pub struct Patch {
     pub(crate) constants: Vec<Tensor>,
     pub(crate) replace: Vec<(ValueId, Ref)>,
     pub(crate) splice: Option<RegionId>,
+    /// Nodes of the match, and whether their outputs may be read outside it (S1).
+    pub(crate) interior: Vec<(NodeId, bool)>,
 }
 
 impl Patch {

@@ -1,0 +1,318 @@
+//! Commits a patch, or takes back what it had begun and says why.
+
+use super::patch::{Patch, Ref};
+use super::{Miss, border};
+use crate::analysis::{Env, Facts, captures};
+use crate::ir::{Def, Graph, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Truth, Use, ValueId};
+use crate::schema;
+use crate::target::Target;
+use rustc_hash::FxHashSet;
+
+/// Where a patch is to be committed.
+pub(super) struct Site<'a> {
+    /// The rule's id.
+    pub(super) id: &'static str,
+    /// The node at which the rule started.
+    pub(super) root: NodeId,
+    pub(super) env: Env<'a>,
+    pub(super) target: &'a Target,
+    pub(super) in_function: bool,
+}
+
+/// What was added for a patch, so that it can be taken back.
+struct Added {
+    nodes: Vec<NodeId>,
+    constants: Vec<ValueId>,
+}
+
+/// Commits the patch and gives back the nodes around it that are worth another visit.
+pub(super) fn commit(
+    site: &Site<'_>,
+    graph: &mut Graph,
+    facts: &mut Facts,
+    mut patch: Patch,
+) -> Result<Vec<NodeId>, Miss> {
+    if patch.replace.is_empty() {
+        let root = graph.node(site.root).outputs().first();
+        let (Some(&root), Some(last)) = (root, patch.nodes.len().checked_sub(1)) else {
+            return Err(Miss::Silent);
+        };
+        patch.replace.push((root, Ref::New { node: last as u32, output: 0 }));
+    }
+    closed(graph, &patch)?;
+    supported(site, &patch)?;
+    visible(site, graph, &patch)?;
+    acyclic(site, graph, &patch)?;
+
+    let added = add(site, graph, facts, &patch);
+    let replace = resolve(&patch, graph, &added);
+    let checked = replace.iter().try_for_each(|&(old, new)| {
+        same_type(graph, old, new)?;
+        border::check(graph, old, new, patch.splice)
+    });
+    if let Err(miss) = checked {
+        take_back(graph, added);
+        return Err(miss);
+    }
+    if let Some(body) = patch.splice {
+        splice(graph, site.root, body);
+    }
+    let mut touched = added.nodes.clone();
+    for &(old, new) in &replace {
+        touched.extend(readers(graph, old));
+        border::hand_over(graph, old, new);
+        graph.replace_uses(old, new);
+        facts.forward(old, new);
+    }
+    for (old, _) in replace {
+        if let Some(producer) = graph.producer(old) {
+            touched.extend(sweep(graph, producer));
+        } else {
+            drop_constant(graph, old);
+        }
+    }
+    for constant in added.constants {
+        drop_constant(graph, constant);
+    }
+    Ok(touched)
+}
+
+/// S1: interior values are read only inside the match.
+fn closed(graph: &Graph, patch: &Patch) -> Result<(), Miss> {
+    let inside: FxHashSet<NodeId> = patch.interior.iter().map(|(n, _)| *n).collect();
+    for &(node, shared) in &patch.interior {
+        for &output in graph.node(node).outputs().iter().filter(|_| !shared) {
+            let replaced = patch.replace.iter().any(|(old, _)| *old == output);
+            let leaks = graph
+                .value(output)
+                .uses()
+                .iter()
+                .any(|u| !matches!(u, Use::Operand { node, .. } if inside.contains(node)));
+            if leaks && !replaced {
+                return Err(Miss::because("an inner value is read outside the match", output));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// S7: new ops exist at the model's opset and in the target's table.
+fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
+    for op in patch.nodes.iter().map(|n| n.op) {
+        if !site.target.may_add(op) {
+            return Err(Miss::because(format!("the target {} gets no {op}", site.target.id), None));
+        }
+        let version = site.env.opsets.get(op.domain);
+        match version.and_then(|v| schema::lookup(op.domain, op.name, v)) {
+            Some(schema) if !schema.deprecated => {}
+            _ => return Err(Miss::because(needs(op, version), None)),
+        }
+    }
+    if site.in_function && !patch.constants.is_empty() {
+        return Err(Miss::because("a function cannot hold the new constant", None));
+    }
+    Ok(())
+}
+
+fn needs(op: OpId, version: Option<i64>) -> String {
+    let since = schema::versions(op.domain, op.name).first().map(|s| s.since);
+    match (since, version) {
+        (Some(since), Some(have)) if since > have => {
+            format!("{op} needs opset {since} and the model has {have}: see --opset")
+        }
+        (_, None) => format!("{op} needs an import of its domain"),
+        _ => format!("{op} does not exist at the model's opset"),
+    }
+}
+
+/// S3: the match and all inputs of the patch are visible in the root's region.
+fn visible(site: &Site<'_>, graph: &Graph, patch: &Patch) -> Result<(), Miss> {
+    let region = graph.node(site.root).region();
+    for value in old_inputs(patch) {
+        let inside_splice = patch.splice.is_some() && graph.region_of(value) == patch.splice;
+        if !inside_splice && !graph.is_visible(value, region) {
+            return Err(Miss::because("an input is not visible here", value));
+        }
+    }
+    Ok(())
+}
+
+fn old_inputs(patch: &Patch) -> impl Iterator<Item = ValueId> + '_ {
+    patch.nodes.iter().flat_map(|n| &n.inputs).chain(patch.replace.iter().map(|(_, new)| new)).filter_map(
+        |r| match r {
+            Ref::Old(v) => Some(*v),
+            _ => None,
+        },
+    )
+}
+
+/// S4: no input of the patch depends on a value that it replaces.
+fn acyclic(site: &Site<'_>, graph: &Graph, patch: &Patch) -> Result<(), Miss> {
+    let replaced: FxHashSet<ValueId> = patch.replace.iter().map(|(old, _)| *old).collect();
+    let only_root = replaced.iter().all(|&v| graph.producer(v) == Some(site.root));
+    // What the root reads, directly or not, cannot depend on the root.
+    let before_root = if only_root { close_ancestors(graph, site.root) } else { FxHashSet::default() };
+    let mut pending: Vec<ValueId> = old_inputs(patch).filter(|v| !before_root.contains(v)).collect();
+    let mut seen = FxHashSet::default();
+    while let Some(value) = pending.pop() {
+        if replaced.contains(&value) {
+            return Err(Miss::because("the new nodes would read what they replace", value));
+        }
+        if let Some(node) = graph.producer(value)
+            && seen.insert(node)
+        {
+            pending.extend(graph.node(node).inputs().flatten());
+            pending.extend(captures(graph, node));
+        }
+    }
+    Ok(())
+}
+
+/// Values that the node reads, the nearest few dozen nodes deep: enough for most patches to need no search.
+fn close_ancestors(graph: &Graph, node: NodeId) -> FxHashSet<ValueId> {
+    let mut values = FxHashSet::default();
+    let mut nodes = vec![node];
+    let mut at = 0;
+    while at < nodes.len() && nodes.len() < 64 {
+        for value in graph.node(nodes[at]).inputs().flatten() {
+            if values.insert(value)
+                && let Some(producer) = graph.producer(value)
+            {
+                nodes.push(producer);
+            }
+        }
+        at += 1;
+    }
+    values
+}
+
+/// S2: the new value's type is the old one's, and so is its shape as far as the old one's is known.
+fn same_type(graph: &Graph, old: ValueId, new: ValueId) -> Result<(), Miss> {
+    let (Some(was), Some(is)) = (graph.value(old).ty(), graph.value(new).ty()) else {
+        return match (graph.value(old).ty(), graph.value(new).ty()) {
+            (None, None) => Ok(()),
+            (Some(_), None) => Err(Miss::because("the new value's type is not known", old)),
+            _ => Err(Miss::because("the type of the value to replace is not known", old)),
+        };
+    };
+    let (Some(was), Some(is)) = (was.as_tensor(), is.as_tensor()) else {
+        return if was == is { Ok(()) } else { Err(Miss::because("the new value has another type", old)) };
+    };
+    if was.dtype != is.dtype {
+        return Err(Miss::because(format!("the new value is {} instead of {}", is.dtype, was.dtype), old));
+    }
+    match (&was.shape, &is.shape) {
+        (Some(a), Some(b)) if a.len() == b.len() => {
+            let proven = a.iter().zip(b).all(|(x, y)| x.same(y) == Truth::Proven);
+            if proven {
+                Ok(())
+            } else {
+                Err(Miss::because("the new value's shape is not proven to be the same", old))
+            }
+        }
+        (Some(_), Some(_)) => Err(Miss::because("the new value has another rank", old)),
+        (None, None) => Ok(()),
+        _ => Err(Miss::because("the new value's shape is not proven to be the same", old)),
+    }
+}
+
+fn add(site: &Site<'_>, graph: &mut Graph, facts: &mut Facts, patch: &Patch) -> Added {
+    let root = graph.node(site.root);
+    let (region, order) = (root.region(), root.order());
+    let base = graph.value(root.outputs()[0]).name().clone();
+    let mut added = Added { nodes: Vec::new(), constants: Vec::new() };
+    for tensor in &patch.constants {
+        let name = graph.fresh_name(&format!("{base}/{}/constant", site.id));
+        added.constants.push(graph.add_initializer(region, name, tensor.clone()));
+    }
+    for (i, node) in patch.nodes.iter().enumerate() {
+        let inputs = node.inputs.iter().map(|r| lookup(*r, graph, &added)).collect();
+        let outputs = (0..node.outputs)
+            .map(|output| NewOutput::named(output_name(site, graph, patch, i as u32, output, &base)))
+            .collect();
+        let new = NewNode {
+            attrs: node.attrs.clone(),
+            order: Some(order),
+            ..NewNode::new(node.op, inputs, outputs)
+        };
+        let id = graph.add_node(region, new);
+        facts.infer_node(graph, &site.env, id);
+        added.nodes.push(id);
+    }
+    added
+}
+
+/// A value that replaces another is called after it and the pass; others after the root.
+fn output_name(site: &Site<'_>, graph: &Graph, patch: &Patch, node: u32, output: u32, base: &Name) -> Name {
+    let this = Ref::New { node, output };
+    let replaced = patch.replace.iter().find(|(_, new)| *new == this);
+    let after = replaced.map_or(base.clone(), |(old, _)| graph.value(*old).name().clone());
+    graph.fresh_name(&format!("{after}/{}", site.id))
+}
+
+fn lookup(r: Ref, graph: &Graph, added: &Added) -> Option<ValueId> {
+    match r {
+        Ref::Old(v) => Some(v),
+        Ref::New { node, output } => Some(graph.node(added.nodes[node as usize]).outputs()[output as usize]),
+        Ref::Constant(i) => Some(added.constants[i as usize]),
+        Ref::Omitted => None,
+    }
+}
+
+fn resolve(patch: &Patch, graph: &Graph, added: &Added) -> Vec<(ValueId, ValueId)> {
+    patch.replace.iter().filter_map(|&(old, new)| Some((old, lookup(new, graph, added)?))).collect()
+}
+
+fn take_back(graph: &mut Graph, added: Added) {
+    added.nodes.into_iter().rev().for_each(|n| graph.remove_node(n));
+    added.constants.into_iter().for_each(|c| graph.remove_initializer(c));
+}
+
+/// Moves a body's nodes and initializers to where the node that holds it is.
+fn splice(graph: &mut Graph, root: NodeId, body: RegionId) {
+    let (region, order) = (graph.node(root).region(), graph.node(root).order());
+    let mut nodes: Vec<(u64, NodeId)> = graph.nodes_in(body).map(|(id, n)| (n.order(), id)).collect();
+    nodes.sort_unstable();
+    let constants: Vec<ValueId> = graph.initializers(body).collect();
+    constants.into_iter().for_each(|c| graph.hoist_initializer(c, region));
+    nodes.into_iter().for_each(|(_, n)| graph.move_node(n, region, order));
+}
+
+fn readers(graph: &Graph, value: ValueId) -> Vec<NodeId> {
+    let nodes = graph.value(value).uses().iter().filter_map(|u| match u {
+        Use::Operand { node, .. } => Some(*node),
+        Use::RegionOutput { .. } => None,
+    });
+    nodes.collect()
+}
+
+/// S6: removes the node if nothing reads it, and then what only it had read; gives back the producers left behind.
+pub(super) fn sweep(graph: &mut Graph, node: NodeId) -> Vec<NodeId> {
+    let mut pending = vec![node];
+    let mut left = Vec::new();
+    while let Some(id) = pending.pop() {
+        let Some(n) = graph.get(id) else { continue };
+        if n.outputs().iter().any(|&o| !graph.value(o).uses().is_empty()) {
+            left.push(id);
+            continue;
+        }
+        let mut read: Vec<ValueId> = n.inputs().flatten().collect();
+        read.extend(captures(graph, id));
+        graph.remove_node(id);
+        for value in read {
+            match graph.producer(value) {
+                Some(producer) => pending.push(producer),
+                None => drop_constant(graph, value),
+            }
+        }
+    }
+    left.retain(|&n| graph.get(n).is_some());
+    left
+}
+
+fn drop_constant(graph: &mut Graph, value: ValueId) {
+    let v = graph.value(value);
+    if v.uses().is_empty() && matches!(v.def(), Def::Initializer { .. }) {
+        graph.remove_initializer(value);
+    }
+}
