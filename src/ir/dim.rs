@@ -1,7 +1,11 @@
 //! One dim of a shape: a number or a symbolic expression.
 
-use std::fmt;
-use std::sync::Arc;
+mod display;
+mod divide;
+mod expr;
+mod range;
+
+pub use expr::DimExpr;
 
 /// The answer to a question about symbolic dims. A rule fires on `Proven` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,35 +18,48 @@ pub enum Truth {
     Unknown,
 }
 
+impl Truth {
+    /// Whether it is true for every size.
+    pub fn is_proven(self) -> bool {
+        self == Self::Proven
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Proven } else { Self::Refuted }
+    }
+}
+
 /// One dim.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dim {
     /// A known size.
     Fixed(u64),
-    /// A size known by name or formula.
+    /// A size known by name or formula; never a mere number.
     Sym(DimExpr),
-}
-
-/// A symbolic size. Equal symbols are equal sizes throughout a model.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DimExpr(Arc<str>);
-
-impl DimExpr {
-    /// The size that `name` stands for.
-    pub fn symbol(name: &str) -> Self {
-        Self(name.into())
-    }
-
-    /// The symbol's name, unless it is a formula.
-    pub fn as_symbol(&self) -> Option<&str> {
-        Some(&self.0)
-    }
 }
 
 impl Dim {
     /// A named size.
     pub fn symbol(name: &str) -> Self {
         Self::Sym(DimExpr::symbol(name))
+    }
+
+    /// The size that an expression gives. `None` for a negative number.
+    pub fn from_expr(expr: DimExpr) -> Option<Self> {
+        match expr.as_constant() {
+            Some(n) => u64::try_from(n).ok().map(Self::Fixed),
+            None => Some(Self::Sym(expr)),
+        }
+    }
+
+    /// The size as an expression. `None` for a number beyond `i64`, which no file can state.
+    pub fn expr(&self) -> Option<DimExpr> {
+        match self {
+            Self::Fixed(n) => i64::try_from(*n).ok().map(DimExpr::constant),
+            Self::Sym(e) => Some(e.clone()),
+        }
     }
 
     /// The size, where it is a number.
@@ -53,28 +70,50 @@ impl Dim {
         }
     }
 
-    /// Whether two dims are the same size.
+    /// Whether two dims are the same size, given that neither is negative.
     pub fn same(&self, other: &Dim) -> Truth {
         match (self, other) {
             (a, b) if a == b => Truth::Proven,
             (Self::Fixed(_), Self::Fixed(_)) => Truth::Refuted,
-            _ => Truth::Unknown,
+            (a, b) => match (a.expr(), b.expr()) {
+                (Some(a), Some(b)) => a.same(&b),
+                _ => Truth::Unknown,
+            },
         }
     }
-}
 
-impl fmt::Display for DimExpr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Dim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Whether the size is `n` or more.
+    pub fn at_least(&self, n: u64) -> Truth {
         match self {
-            Self::Fixed(n) => write!(f, "{n}"),
-            Self::Sym(e) => write!(f, "{e}"),
+            Self::Fixed(have) => Truth::from(*have >= n),
+            Self::Sym(_) if n == 0 => Truth::Proven,
+            Self::Sym(e) => i64::try_from(n).map_or(Truth::Unknown, |n| e.at_least(n)),
         }
+    }
+
+    /// The sum. `None` on overflow, as for all operations here.
+    pub fn add(&self, other: &Dim) -> Option<Dim> {
+        Self::from_expr(self.expr()?.add(&other.expr()?)?)
+    }
+
+    /// The difference. `None` where it is a negative number.
+    pub fn sub(&self, other: &Dim) -> Option<Dim> {
+        Self::from_expr(self.expr()?.sub(&other.expr()?)?)
+    }
+
+    /// The product.
+    pub fn mul(&self, other: &Dim) -> Option<Dim> {
+        Self::from_expr(self.expr()?.mul(&other.expr()?)?)
+    }
+
+    /// The quotient, rounded down.
+    pub fn floor_div(&self, other: &Dim) -> Option<Dim> {
+        Self::from_expr(self.expr()?.floor_div(&other.expr()?)?)
+    }
+
+    /// The quotient, rounded up.
+    pub fn ceil_div(&self, other: &Dim) -> Option<Dim> {
+        Self::from_expr(self.expr()?.ceil_div(&other.expr()?)?)
     }
 }
 

@@ -1,0 +1,398 @@
+//! Integer polynomials over sizes, in a normal form: equal expressions are equal structures.
+
+use super::Truth;
+use std::sync::Arc;
+
+/// Terms, factors and operands of one expression; beyond it an operation has no result.
+const MAX_WEIGHT: u32 = 256;
+
+/// A symbolic integer: a polynomial over named sizes, quotients, maxima and minima.
+///
+/// Equal symbols are equal sizes throughout a model, and no symbol is negative. An expression may be: a symbolic
+/// element of a shape tensor is one too. Operations give `None` where a coefficient overflows or the expression
+/// would grow beyond reason.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DimExpr(Arc<Sum>);
+
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Sum {
+    /// Sorted by factors, which differ; no coefficient is zero.
+    terms: Vec<Term>,
+    weight: u32,
+}
+
+/// A coefficient times a product of atoms.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Term {
+    /// Sorted, powers as repetitions; empty for the constant.
+    pub(super) factors: Vec<Atom>,
+    pub(super) coef: i64,
+}
+
+/// What a polynomial is over.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Atom {
+    Symbol(Arc<str>),
+    FloorDiv(DimExpr, DimExpr),
+    Max(DimExpr, DimExpr),
+    Min(DimExpr, DimExpr),
+}
+
+impl Atom {
+    fn weight(&self) -> u32 {
+        match self {
+            Self::Symbol(_) => 1,
+            Self::FloorDiv(a, b) | Self::Max(a, b) | Self::Min(a, b) => 1 + a.0.weight + b.0.weight,
+        }
+    }
+}
+
+impl DimExpr {
+    /// The size that `name` stands for.
+    pub fn symbol(name: &str) -> Self {
+        Self::atom(Atom::Symbol(name.into())).expect("one symbol is light")
+    }
+
+    /// A number.
+    pub fn constant(n: i64) -> Self {
+        Self::from_terms(vec![Term { factors: Vec::new(), coef: n }]).expect("one number is light")
+    }
+
+    pub(super) fn atom(atom: Atom) -> Option<Self> {
+        Self::from_terms(vec![Term { factors: vec![atom], coef: 1 }])
+    }
+
+    /// Sorts and merges; factors of each term are sorted already.
+    pub(super) fn from_terms(mut terms: Vec<Term>) -> Option<Self> {
+        terms.sort_unstable_by(|a, b| a.factors.cmp(&b.factors));
+        let mut merged: Vec<Term> = Vec::with_capacity(terms.len());
+        for term in terms {
+            match merged.last_mut() {
+                Some(last) if last.factors == term.factors => last.coef = last.coef.checked_add(term.coef)?,
+                _ => merged.push(term),
+            }
+        }
+        merged.retain(|t| t.coef != 0);
+        let weight = merged.iter().map(|t| 1 + t.factors.iter().map(Atom::weight).sum::<u32>()).sum();
+        (weight <= MAX_WEIGHT).then(|| Self(Arc::new(Sum { terms: merged, weight })))
+    }
+
+    pub(super) fn terms(&self) -> &[Term] {
+        &self.0.terms
+    }
+
+    /// The number, where it is one.
+    pub fn as_constant(&self) -> Option<i64> {
+        match self.terms() {
+            [] => Some(0),
+            [t] if t.factors.is_empty() => Some(t.coef),
+            _ => None,
+        }
+    }
+
+    /// The symbol's name, where it is a mere symbol.
+    pub fn as_symbol(&self) -> Option<&str> {
+        match self.terms() {
+            [Term { factors, coef: 1 }] => match factors.as_slice() {
+                [Atom::Symbol(name)] => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The sum.
+    pub fn add(&self, other: &Self) -> Option<Self> {
+        Self::from_terms(self.terms().iter().chain(other.terms()).cloned().collect())
+    }
+
+    /// The negative.
+    pub fn neg(&self) -> Option<Self> {
+        self.scale(-1)
+    }
+
+    /// The difference.
+    pub fn sub(&self, other: &Self) -> Option<Self> {
+        self.add(&other.neg()?)
+    }
+
+    /// The sum with a number.
+    pub fn offset(&self, n: i64) -> Option<Self> {
+        self.add(&Self::constant(n))
+    }
+
+    fn scale(&self, by: i64) -> Option<Self> {
+        let scaled = |t: &Term| Some(Term { factors: t.factors.clone(), coef: t.coef.checked_mul(by)? });
+        Self::from_terms(self.terms().iter().map(scaled).collect::<Option<_>>()?)
+    }
+
+    pub(super) fn times_term(&self, by: &Term) -> Option<Self> {
+        let product = |t: &Term| {
+            let mut factors = [t.factors.as_slice(), &by.factors].concat();
+            factors.sort_unstable();
+            Some(Term { factors, coef: t.coef.checked_mul(by.coef)? })
+        };
+        Self::from_terms(self.terms().iter().map(product).collect::<Option<_>>()?)
+    }
+
+    /// The product.
+    pub fn mul(&self, other: &Self) -> Option<Self> {
+        let mut sum = Self::constant(0);
+        for term in other.terms() {
+            sum = sum.add(&self.times_term(term)?)?;
+        }
+        Some(sum)
+    }
+
+    /// The remainder with the sign of the divisor, as ONNX `Mod` without `fmod` has it.
+    pub fn rem(&self, by: &Self) -> Option<Self> {
+        self.sub(&self.floor_div(by)?.mul(by)?)
+    }
+
+    /// The larger of two.
+    pub fn maximum(&self, other: &Self) -> Option<Self> {
+        match self.sub(other)?.sign_bounds() {
+            (Some(lo), _) if lo >= 0 => Some(self.clone()),
+            (_, Some(hi)) if hi <= 0 => Some(other.clone()),
+            _ => {
+                let (a, b) = if self <= other { (self, other) } else { (other, self) };
+                Self::atom(Atom::Max(a.clone(), b.clone()))
+            }
+        }
+    }
+
+    /// The smaller of two.
+    pub fn minimum(&self, other: &Self) -> Option<Self> {
+        match self.sub(other)?.sign_bounds() {
+            (Some(lo), _) if lo >= 0 => Some(other.clone()),
+            (_, Some(hi)) if hi <= 0 => Some(self.clone()),
+            _ => {
+                let (a, b) = if self <= other { (self, other) } else { (other, self) };
+                Self::atom(Atom::Min(a.clone(), b.clone()))
+            }
+        }
+    }
+
+    /// Whether two expressions are equal for all sizes, or for none.
+    pub fn same(&self, other: &Self) -> Truth {
+        if self == other {
+            return Truth::Proven;
+        }
+        let Some(difference) = self.sub(other) else {
+            return Truth::Unknown;
+        };
+        if difference.terms().is_empty() {
+            return Truth::Proven;
+        }
+        let excluded = match difference.sign_bounds() {
+            (Some(lo), _) if lo > 0 => true,
+            (_, Some(hi)) if hi < 0 => true,
+            _ => difference.is_never_divisible(),
+        };
+        if excluded { Truth::Refuted } else { Truth::Unknown }
+    }
+
+    /// Whether the constant is no multiple of what all other coefficients have in common, as in `2*n - 2*m + 1`.
+    fn is_never_divisible(&self) -> bool {
+        let (constant, rest): (Vec<&Term>, Vec<&Term>) =
+            self.terms().iter().partition(|t| t.factors.is_empty());
+        let common = rest.iter().fold(0, |g, t| gcd(g, t.coef.unsigned_abs()));
+        constant.first().is_some_and(|c| common > 1 && !c.coef.unsigned_abs().is_multiple_of(common))
+    }
+
+    /// The value under an assignment of the symbols. `None` where one is missing, a divisor is zero, or on overflow.
+    pub fn eval(&self, value_of: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
+        self.terms().iter().try_fold(0i64, |sum, term| {
+            let product = term.factors.iter().try_fold(term.coef, |p, a| p.checked_mul(a.eval(value_of)?))?;
+            sum.checked_add(product)
+        })
+    }
+
+    /// The expression with symbols replaced by others; those for which `new` has none stay.
+    pub fn substitute(&self, new: &dyn Fn(&str) -> Option<DimExpr>) -> Option<Self> {
+        let mut sum = Self::constant(0);
+        for term in self.terms() {
+            let mut product = Self::constant(term.coef);
+            for atom in &term.factors {
+                product = product.mul(&atom.substitute(new)?)?;
+            }
+            sum = sum.add(&product)?;
+        }
+        Some(sum)
+    }
+
+    /// Whether any symbol in it fulfils the condition.
+    pub fn mentions(&self, condition: &dyn Fn(&str) -> bool) -> bool {
+        self.terms().iter().flat_map(|t| &t.factors).any(|atom| match atom {
+            Atom::Symbol(name) => condition(name),
+            Atom::FloorDiv(a, b) | Atom::Max(a, b) | Atom::Min(a, b) => {
+                a.mentions(condition) || b.mentions(condition)
+            }
+        })
+    }
+}
+
+impl Atom {
+    fn eval(&self, value_of: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
+        match self {
+            Self::Symbol(name) => value_of(name),
+            Self::FloorDiv(a, b) => floor_div(a.eval(value_of)?, b.eval(value_of)?),
+            Self::Max(a, b) => Some(a.eval(value_of)?.max(b.eval(value_of)?)),
+            Self::Min(a, b) => Some(a.eval(value_of)?.min(b.eval(value_of)?)),
+        }
+    }
+
+    fn substitute(&self, new: &dyn Fn(&str) -> Option<DimExpr>) -> Option<DimExpr> {
+        match self {
+            Self::Symbol(name) => new(name).or_else(|| DimExpr::atom(self.clone())),
+            Self::FloorDiv(a, b) => a.substitute(new)?.floor_div(&b.substitute(new)?),
+            Self::Max(a, b) => a.substitute(new)?.maximum(&b.substitute(new)?),
+            Self::Min(a, b) => a.substitute(new)?.minimum(&b.substitute(new)?),
+        }
+    }
+}
+
+/// The quotient rounded toward negative infinity. `None` for a zero divisor and on overflow.
+pub(super) fn floor_div(a: i64, b: i64) -> Option<i64> {
+    let quotient = a.checked_div(b)?;
+    let inexact = a.checked_rem(b)? != 0 && ((a < 0) != (b < 0));
+    Some(quotient - i64::from(inexact))
+}
+
+pub(super) fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn n() -> DimExpr {
+        DimExpr::symbol("n")
+    }
+
+    fn k(v: i64) -> DimExpr {
+        DimExpr::constant(v)
+    }
+
+    #[test]
+    fn neutral_elements_and_cancellation() {
+        assert_eq!(n().add(&k(0)), Some(n()));
+        assert_eq!(n().mul(&k(1)), Some(n()));
+        assert_eq!(n().sub(&n()), Some(k(0)));
+        let m = DimExpr::symbol("m");
+        let product = n().mul(&m).unwrap();
+        assert_eq!(product, m.mul(&n()).unwrap());
+        assert_eq!(product.floor_div(&m), Some(n()));
+        let both = n().add(&m).unwrap();
+        assert_eq!(both.mul(&both).unwrap().floor_div(&both), Some(both));
+    }
+
+    #[test]
+    fn chained_divisions_have_one_form() {
+        let half = |e: DimExpr| e.offset(-1).unwrap().floor_div(&k(2)).unwrap().offset(1).unwrap();
+        let thrice = half(half(half(n())));
+        assert_eq!(thrice, n().ceil_div(&k(8)).unwrap());
+        assert_eq!(thrice.to_string(), "(n + 7)//8");
+    }
+
+    #[test]
+    fn questions() {
+        let next = n().offset(1).unwrap();
+        assert_eq!(next.same(&n()), Truth::Refuted);
+        assert_eq!(next.at_least(1), Truth::Proven);
+        assert_eq!(n().at_least(1), Truth::Unknown);
+        assert_eq!(n().same(&DimExpr::symbol("m")), Truth::Unknown);
+        let even = n().mul(&k(2)).unwrap();
+        assert_eq!(even.same(&DimExpr::symbol("m").mul(&k(2)).unwrap().offset(1).unwrap()), Truth::Refuted);
+        assert_eq!(n().maximum(&k(0)), Some(n()));
+        assert_eq!(n().minimum(&next), Some(n()));
+    }
+
+    #[test]
+    fn overflow_has_no_result() {
+        assert_eq!(k(i64::MAX).add(&k(1)), None);
+        assert_eq!(n().mul(&k(i64::MAX)).unwrap().mul(&k(2)), None);
+        assert_eq!(k(i64::MIN).floor_div(&k(-1)), None);
+        let mut e = n();
+        let grown = (0..1000).try_for_each(|i| {
+            e = e.mul(&n())?.add(&k(i))?;
+            Some(())
+        });
+        assert_eq!(grown, None);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Tree {
+        Symbol(usize),
+        Number(i64),
+        Node(u8, Box<Tree>, Box<Tree>),
+    }
+
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+
+    fn tree() -> impl Strategy<Value = Tree> {
+        let leaf = prop_oneof![(0..3usize).prop_map(Tree::Symbol), (-7..8i64).prop_map(Tree::Number)];
+        leaf.prop_recursive(5, 24, 2, |inner| {
+            (0..8u8, inner.clone(), inner).prop_map(|(op, a, b)| Tree::Node(op, Box::new(a), Box::new(b)))
+        })
+    }
+
+    /// The symbolic and the plain result, where both exist.
+    fn both(tree: &Tree, sizes: &[i64; 3]) -> Option<(DimExpr, i64)> {
+        Some(match tree {
+            Tree::Symbol(i) => (DimExpr::symbol(NAMES[*i]), sizes[*i]),
+            Tree::Number(n) => (k(*n), *n),
+            Tree::Node(op, a, b) => {
+                let ((a, x), (b, y)) = (both(a, sizes)?, both(b, sizes)?);
+                match op {
+                    0 => (a.add(&b)?, x.checked_add(y)?),
+                    1 => (a.sub(&b)?, x.checked_sub(y)?),
+                    2 => (a.mul(&b)?, x.checked_mul(y)?),
+                    3 => (a.floor_div(&b)?, floor_div(x, y)?),
+                    4 => (a.ceil_div(&b)?, -floor_div(-x, y)?),
+                    5 => (a.rem(&b)?, x - floor_div(x, y)? * y),
+                    6 => (a.maximum(&b)?, x.max(y)),
+                    _ => (a.minimum(&b)?, x.min(y)),
+                }
+            }
+        })
+    }
+
+    fn value_of(sizes: [i64; 3]) -> impl Fn(&str) -> Option<i64> {
+        move |name| NAMES.iter().position(|n| *n == name).map(|i| sizes[i])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn arithmetic_agrees_with_evaluation(tree in tree(), sizes in [0..9i64, 0..9i64, 0..9i64]) {
+            if let Some((expr, want)) = both(&tree, &sizes) {
+                if let Some(have) = expr.eval(&value_of(sizes)) {
+                    prop_assert_eq!(have, want, "{}", expr);
+                }
+                let renamed = expr.substitute(&|s| Some(DimExpr::symbol(s))).unwrap();
+                prop_assert_eq!(renamed, expr);
+            }
+        }
+
+        #[test]
+        fn answers_hold_for_every_size(x in tree(), y in tree(), sizes in [0..9i64, 0..9i64, 0..9i64]) {
+            if let (Some((a, x)), Some((b, y))) = (both(&x, &sizes), both(&y, &sizes)) {
+                match a.same(&b) {
+                    Truth::Proven => prop_assert_eq!(x, y, "{} = {}", a, b),
+                    Truth::Refuted => prop_assert_ne!(x, y, "{} ≠ {}", a, b),
+                    Truth::Unknown => {}
+                }
+                match a.at_least(y) {
+                    Truth::Proven => prop_assert!(x >= y, "{} >= {}", a, y),
+                    Truth::Refuted => prop_assert!(x < y, "{} < {}", a, y),
+                    Truth::Unknown => {}
+                }
+            }
+        }
+    }
+}
