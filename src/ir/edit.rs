@@ -234,6 +234,33 @@ impl Graph {
         self.node_mut(node).inputs[index] = slot;
     }
 
+    /// Adds a last operand.
+    pub fn push_operand(&mut self, node: NodeId, value: Option<ValueId>) {
+        let index = self.node(node).inputs.len() as u32;
+        let slot = value.map(|v| self.record(v, Use::Operand { node, index }));
+        self.node_mut(node).inputs.push(slot);
+    }
+
+    /// Makes a node compute another op of the same outputs.
+    pub fn set_op(&mut self, node: NodeId, op: OpId) {
+        self.node_mut(node).op = op;
+    }
+
+    /// Drops outputs behind the first `len`.
+    ///
+    /// # Panics
+    /// One of them is still read.
+    pub fn truncate_outputs(&mut self, node: NodeId, len: usize) {
+        while self.node(node).outputs.len() > len {
+            let Some(output) = self.node_mut(node).outputs.pop() else {
+                return;
+            };
+            let value = &mut self.values[output.index()];
+            assert!(value.uses.is_empty(), "{output:?} is still read");
+            value.def = Def::Dead;
+        }
+    }
+
     /// Drops operands behind the first `len`.
     pub fn truncate_operands(&mut self, node: NodeId, len: usize) {
         while self.node(node).inputs.len() > len {

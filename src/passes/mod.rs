@@ -1,1 +1,3 @@
 //! One file a pass; its page is its `//!`.
+
+pub mod convert_opset;

@@ -21,6 +21,15 @@ pub fn versions(domain: &str, name: &str) -> &'static [Schema] {
     &found[..found.partition_point(|s| (s.domain, s.name) == key)]
 }
 
+/// The operators of a domain, each once, sorted; withdrawn ones included.
+pub fn names(domain: &str) -> impl Iterator<Item = &'static str> {
+    let domain = canonical_domain(domain);
+    let first = OPS.partition_point(|s| s.domain < domain);
+    let all = &OPS[first..];
+    let all = &all[..all.partition_point(|s| s.domain == domain)];
+    all.chunk_by(|a, b| a.name == b.name).map(|versions| versions[0].name)
+}
+
 /// The domains that have operators, sorted; `ai.onnx` is the empty string.
 pub fn domains() -> impl Iterator<Item = &'static str> {
     DOMAINS.iter().map(|&(domain, _, _)| domain)
@@ -72,6 +81,14 @@ mod tests {
         for domain in ["", "ai.onnx.ml", "com.microsoft"] {
             assert!(domains().any(|d| d == domain));
         }
+    }
+
+    #[test]
+    fn names_are_those_of_the_domain() {
+        let all: Vec<_> = names("ai.onnx").collect();
+        assert!(all.contains(&"Add") && all.contains(&"Scatter") && !all.contains(&"FusedMatMul"));
+        assert!(all.is_sorted_by(|a, b| a < b));
+        assert_eq!(names("zzz").count(), 0);
     }
 
     #[test]
