@@ -31,52 +31,102 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use crate::analysis::{Env, Facts};
 use crate::diag::Diags;
-use crate::ir::{Def, Graph, Model, Node, NodeId, Opsets, ValueId};
+use crate::error::Result;
+use crate::ir::{Def, Graph, Model, Node, NodeId, OpId, Opsets, ValueId};
+use crate::rewrite::{Exactness, Meta, OpsetRequest, Pass, PassContext, PassStats, label};
 use crate::schema::min_ir_version;
+use crate::target::Target;
 use edit::Edit;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use steps::{Refusal, plan};
 
-/// The newest opset of the default domain that is written. ONNX Runtime 1.31 refuses newer ones.
-pub const LATEST: i64 = 26;
-
 /// The oldest opset that is raised: broadcasting had other rules before.
 pub const OLDEST: i64 = 7;
-
-/// The newest IR version that is written. ONNX Runtime 1.31 refuses newer ones.
-const LATEST_IR: i64 = 13;
 
 /// IR version from which on an initializer need not be a graph input.
 const IR_WITHOUT_LISTING: i64 = 4;
 
-/// Raises the default domain's opset to `to`, or as far as all nodes can go; gives back how many nodes were rewritten.
-///
-/// `None` where the model stays as it is. Shapes and types should be known as far as they can be.
-pub fn convert(model: &mut Model, to: i64, diags: &mut Diags) -> Option<usize> {
-    let from = model.opsets.get("")?;
-    let wanted = to.min(LATEST);
-    if wanted < to {
-        diags.warn(
-            "opset-kept",
-            None,
-            format!("opset {to} is newer than {LATEST}, the newest that is written"),
-        );
+/// See the [module](self).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConvertOpset;
+
+const META: Meta = Meta {
+    id: "convert-opset",
+    summary: "the default domain's opset is raised, and every node with it",
+    exactness: Exactness::Exact,
+    since_opset: OLDEST,
+    emits: &[
+        OpId::onnx("Constant"),
+        OpId::onnx("Flatten"),
+        OpId::onnx("Reshape"),
+        OpId::onnx("Resize"),
+        OpId::onnx("ScatterElements"),
+        OpId::onnx("Shape"),
+    ],
+};
+
+impl Pass for ConvertOpset {
+    fn meta(&self) -> &Meta {
+        &META
     }
-    if wanted < from {
-        diags.warn("opset-kept", None, format!("the model has opset {from}, and opsets are never lowered"));
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        let to = match cx.opset {
+            OpsetRequest::Keep => return Ok(PassStats::default()),
+            OpsetRequest::Version(to) => to,
+            OpsetRequest::Latest => newest(cx.target),
+        };
+        Ok(convert(model, to, cx.target, cx.facts, cx.diags))
+    }
+}
+
+/// Raises the default domain's opset to `to`, or as far as the target and all nodes can go.
+///
+/// Counts the rewritten nodes and the import; nothing is counted where the model stays as it is. Types and
+/// shapes should be known as far as they can be.
+pub fn convert(
+    model: &mut Model,
+    to: i64,
+    target: &Target,
+    facts: &mut Facts,
+    diags: &mut Diags,
+) -> PassStats {
+    let mut stats = PassStats::default();
+    let Some(from) = model.opsets.get("") else {
+        return stats;
+    };
+    let wanted = to.min(newest(target));
+    if wanted < to {
+        let why = format!("opset {to} is newer than {wanted}, the newest that target '{}' takes", target.id);
+        diags.warn(KEPT, None, why);
+    }
+    if to < from {
+        diags.warn(KEPT, None, format!("the model has opset {from}, and opsets are never lowered"));
     }
     if wanted <= from {
-        return None;
+        return stats;
     }
     if from < OLDEST {
         let why = format!("the model has opset {from}, and only {OLDEST} and newer are converted");
-        diags.warn("opset-kept", None, why);
-        return None;
+        diags.warn(KEPT, None, why);
+        return stats;
     }
-    let decided = decide(model, from, wanted, diags)?;
-    Some(apply(model, decided, from))
+    if let Some(decision) = decide(model, from, wanted, &mut stats, diags) {
+        stats.applied = apply(model, decision, facts) + 1;
+    }
+    stats
+}
+
+/// Code of the remark that the opset asked for is not reached.
+const KEPT: &str = "opset-kept";
+
+/// The newest opset that a target takes within the IR versions that it takes.
+fn newest(target: &Target) -> i64 {
+    let fits = |opset: &i64| min_ir_version("", *opset).is_some_and(|ir| ir <= target.ir.max);
+    (target.opset.min..=target.opset.max).rev().find(fits).unwrap_or(target.opset.min)
 }
 
 /// What is to be done to reach an opset: edits of the graph, then of each function.
@@ -86,7 +136,13 @@ struct Decision {
 }
 
 /// Finds the highest opset not above `wanted` that every node can reach.
-fn decide(model: &Model, from: i64, wanted: i64, diags: &mut Diags) -> Option<Decision> {
+fn decide(
+    model: &Model,
+    from: i64,
+    wanted: i64,
+    stats: &mut PassStats,
+    diags: &mut Diags,
+) -> Option<Decision> {
     let local = local_ops(model);
     let mut opset = wanted;
     loop {
@@ -95,6 +151,9 @@ fn decide(model: &Model, from: i64, wanted: i64, diags: &mut Diags) -> Option<De
             return Some(Decision { opset, graphs });
         };
         let reachable = reachable.max(from);
+        for (place, refusal) in &refusals {
+            stats.miss(&refusal.reason, || label(graph_at(model, *place), refusal.node).to_string());
+        }
         report(model, &refusals, reachable, opset, diags);
         if reachable == from {
             return None;
@@ -148,6 +207,11 @@ fn graphs(model: &Model) -> impl Iterator<Item = (&Graph, &Opsets)> {
         .chain(model.functions.iter().map(|f| (&f.graph, &f.opsets)))
 }
 
+/// The main graph for 0, else a function's.
+fn graph_at(model: &Model, place: usize) -> &Graph {
+    graphs(model).nth(place).map_or(&model.graph, |(graph, _)| graph)
+}
+
 fn local_ops(model: &Model) -> FxHashSet<(&str, &str)> {
     model.functions.iter().map(|f| (f.domain.as_str(), f.name.as_str())).collect()
 }
@@ -162,10 +226,9 @@ fn is_standard(node: &Node, local: &FxHashSet<(&str, &str)>) -> bool {
 fn report(model: &Model, refusals: &[(usize, Refusal)], reachable: i64, wanted: i64, diags: &mut Diags) {
     let mut grouped: BTreeMap<(&str, &str), (String, usize)> = BTreeMap::new();
     for (place, refusal) in refusals.iter().filter(|(_, r)| r.since <= reachable + 1) {
-        let graph = graphs(model).nth(*place).map_or(&model.graph, |(graph, _)| graph);
-        let node = graph.node(refusal.node);
-        let entry =
-            grouped.entry((node.op().name, &refusal.reason)).or_insert_with(|| (label(graph, node), 0));
+        let graph = graph_at(model, *place);
+        let key = (graph.node(refusal.node).op().name, refusal.reason.as_str());
+        let entry = grouped.entry(key).or_insert_with(|| (label(graph, refusal.node).to_string(), 0));
         entry.1 += 1;
     }
     for ((op, reason), (at, count)) in grouped {
@@ -173,26 +236,21 @@ fn report(model: &Model, refusals: &[(usize, Refusal)], reachable: i64, wanted: 
         let message = format!(
             "opset {wanted} is not reached, only {reachable}: {op} cannot be converted: {reason}{more}"
         );
-        diags.warn("opset-kept", Some(&at), message);
+        diags.warn(KEPT, Some(&at), message);
     }
 }
 
-/// The node's name, or that of its first output.
-fn label(graph: &Graph, node: &Node) -> String {
-    if !node.name().is_empty() {
-        return node.name().to_string();
-    }
-    node.outputs().first().map(|&o| graph.value(o).name().to_string()).unwrap_or_default()
-}
-
-fn apply(model: &mut Model, decision: Decision, from: i64) -> usize {
+/// Writes a decision; gives back how many nodes were rewritten.
+fn apply(model: &mut Model, decision: Decision, facts: &mut Facts) -> usize {
     let Decision { opset, graphs } = decision;
-    let mut edits = graphs.into_iter();
-    let count = edits.as_slice().iter().map(Vec::len).sum();
-    for edit in edits.next().unwrap_or_default() {
-        edit.apply(&mut model.graph, false);
+    let count = graphs.iter().map(Vec::len).sum();
+    let mut graphs = graphs.into_iter();
+    model.opsets.set("", opset);
+    let mut untyped = Vec::new();
+    for edit in graphs.next().unwrap_or_default() {
+        untyped.extend(edit.apply(&mut model.graph, false));
     }
-    for (function, edits) in model.functions.iter_mut().zip(edits) {
+    for (function, edits) in model.functions.iter_mut().zip(graphs) {
         for edit in edits {
             edit.apply(&mut function.graph, true);
         }
@@ -200,14 +258,16 @@ fn apply(model: &mut Model, decision: Decision, from: i64) -> usize {
             function.opsets.set("", opset);
         }
     }
-    debug_assert!(from < opset);
-    model.opsets.set("", opset);
+    let env = Env { opsets: &model.opsets, functions: &model.functions };
+    for node in untyped {
+        facts.infer_node(&mut model.graph, &env, node);
+    }
     raise_ir(model, opset);
     count
 }
 
 fn raise_ir(model: &mut Model, opset: i64) {
-    let needed = min_ir_version("", opset).unwrap_or(LATEST_IR).min(LATEST_IR);
+    let needed = min_ir_version("", opset).unwrap_or(model.ir_version);
     if model.ir_version < IR_WITHOUT_LISTING && needed >= IR_WITHOUT_LISTING {
         let graph = &mut model.graph;
         let listed: Vec<ValueId> = graph

@@ -21,8 +21,10 @@ pub(super) struct Edit {
 }
 
 impl Edit {
-    /// Writes the changes. A function cannot hold initializers: its constants become nodes.
-    pub(super) fn apply(self, graph: &mut Graph, in_function: bool) {
+    /// Writes the changes; gives back the nodes whose outputs have no type yet, in topological order.
+    ///
+    /// A function cannot hold initializers: its constants become nodes.
+    pub(super) fn apply(self, graph: &mut Graph, in_function: bool) -> Vec<NodeId> {
         let node = graph.node(self.id);
         let (region, order) = (node.region(), node.order());
         let base = base_name(graph, node);
@@ -54,8 +56,9 @@ impl Edit {
             }
         }
         graph.truncate_outputs(self.id, self.outputs);
-        if let Some(axis) = self.flatten {
-            flatten_around(graph, self.id, axis, self.allow_zero, in_function);
+        match self.flatten {
+            Some(axis) => flatten_around(graph, self.id, axis, self.allow_zero, in_function),
+            None => Vec::new(),
         }
     }
 }
@@ -83,11 +86,17 @@ fn add_constant(
     graph.node(id).outputs()[0]
 }
 
-/// `y = op(x)` becomes `y = Reshape(op(Flatten(x)), Shape(x))`.
-fn flatten_around(graph: &mut Graph, id: NodeId, axis: i64, allow_zero: bool, in_function: bool) {
+/// `y = op(x)` becomes `y = Reshape(op(Flatten(x)), Shape(x))`; gives back the nodes whose outputs need a type.
+fn flatten_around(
+    graph: &mut Graph,
+    id: NodeId,
+    axis: i64,
+    allow_zero: bool,
+    in_function: bool,
+) -> Vec<NodeId> {
     let (region, order) = (graph.node(id).region(), graph.node(id).order());
     let (Some(x), Some(&y)) = (graph.node(id).input(0), graph.node(id).outputs().first()) else {
-        return;
+        return Vec::new();
     };
     let name = graph.value(y).name().clone();
     let matrix = graph.dtype(x).map(Type::unranked);
@@ -112,6 +121,10 @@ fn flatten_around(graph: &mut Graph, id: NodeId, axis: i64, allow_zero: bool, in
     let new = add_between(graph, id, reshape, "shaped", ty);
     take_over(graph, y, new, &name);
     graph.set_type(y, matrix);
+    let typed = graph.value(new).ty().is_some();
+    let last = if typed { None } else { graph.producer(new) };
+    let before = [flat, shape].into_iter().filter_map(|v| graph.producer(v));
+    before.chain([id]).chain(last).collect()
 }
 
 /// Adds a node of one output beside another one.
