@@ -1,1 +1,4 @@
 //! The integration tests: one binary, a module per topic.
+#![allow(clippy::unwrap_used)]
+
+mod text;
