@@ -287,7 +287,7 @@ fn readers(graph: &Graph, value: ValueId) -> Vec<NodeId> {
 }
 
 /// S6: removes the node if nothing reads it, and then what only it had read; gives back the producers left behind.
-pub(super) fn sweep(graph: &mut Graph, node: NodeId) -> Vec<NodeId> {
+pub(crate) fn sweep(graph: &mut Graph, node: NodeId) -> Vec<NodeId> {
     let mut pending = vec![node];
     let mut left = Vec::new();
     while let Some(id) = pending.pop() {

@@ -28,7 +28,9 @@ mod pass;
 mod patch;
 mod pattern;
 mod stats;
+mod substitute;
 
+pub(crate) use commit::sweep;
 pub use context::Context;
 pub use engine::{apply, label};
 pub use exactness::{Exactness, Tolerance};
@@ -38,3 +40,4 @@ pub use pass::{OpsetRequest, Pass, PassContext};
 pub use patch::{Patch, PatchNode, Ref};
 pub use pattern::{Pat, Patterns, Var};
 pub use stats::{Missed, PassStats};
+pub(crate) use substitute::substitute;

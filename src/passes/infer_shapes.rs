@@ -1,0 +1,34 @@
+//! `infer-shapes`: types and shapes, symbolic where they are not fixed, are worked out for every value.
+//!
+//! Exact: no node changes. Declarations inside the graph are not trusted; what is inferred follows
+//! from the graph's inputs, its constants and the operators' definitions. Later passes fire on what
+//! is proven here.
+//!
+//! Functions are inferred per call; their bodies keep no types.
+
+use crate::error::Result;
+use crate::ir::Model;
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats};
+
+/// See the [module](self).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InferShapes;
+
+const META: Meta = Meta {
+    id: "infer-shapes",
+    summary: "types and symbolic shapes are worked out for every value",
+    exactness: Exactness::Exact,
+    since_opset: 1,
+    emits: &[],
+};
+
+impl Pass for InferShapes {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        cx.facts.infer_model(model, cx.diags);
+        Ok(PassStats::default())
+    }
+}

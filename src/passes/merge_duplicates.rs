@@ -1,0 +1,48 @@
+//! `merge-duplicates`: what is computed or stored twice is kept once.
+//!
+//! ```text
+//! a = Sin(x);  b = Sin(x)        ->   a = Sin(x), read in place of b
+//! w, v: initializers, equal bits ->   w, read in place of v
+//! ```
+//!
+//! Exact. Nodes are equal when op, attributes and operands are; the first in order stays. A node in
+//! a body of `If`, `Loop` or `Scan` also goes when one outside computed the same before. Equal
+//! initializers of different bodies move to the nearest region around them all.
+//!
+//! Refused: nodes that draw random numbers or keep state, nodes with bodies, ops that ONNX and ONNX
+//! Runtime do not define, and values that two outputs would have to share.
+
+mod initializers;
+mod nodes;
+
+use crate::analysis::Facts;
+use crate::error::Result;
+use crate::ir::Model;
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats};
+
+/// See the [module](self).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MergeDuplicates;
+
+const META: Meta = Meta {
+    id: "merge-duplicates",
+    summary: "equal nodes and equal initializers become one",
+    exactness: Exactness::Exact,
+    since_opset: 1,
+    emits: &[],
+};
+
+impl Pass for MergeDuplicates {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        let mut merged = initializers::merge(&mut model.graph, cx.facts);
+        merged += nodes::merge(&mut model.graph, &model.opsets, cx.facts, false)?;
+        for function in &mut model.functions {
+            merged += nodes::merge(&mut function.graph, &function.opsets, &mut Facts::new(), true)?;
+        }
+        Ok(PassStats::applied(merged))
+    }
+}

@@ -1,0 +1,101 @@
+//! `remove-dead`: what nothing reads goes.
+//!
+//! ```text
+//! a node none of whose outputs is read or returned   ->   gone, and with it what only it had read
+//! an initializer that nothing reads                  ->   gone
+//! a model-local function that nothing calls          ->   gone
+//! ```
+//!
+//! Exact. In the main graph, in the bodies of `If`, `Loop` and `Scan`, and in functions.
+//!
+//! Refused: nodes without outputs and nodes that keep state between runs, which are there for their
+//! effect; graph inputs, which are part of the model's signature.
+
+use crate::error::Result;
+use crate::ir::{Function, Graph, Model, NodeId, ValueId};
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, sweep};
+use crate::schema::{When, canonical_domain, statefulness};
+use rustc_hash::FxHashSet;
+
+/// See the [module](self).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RemoveDead;
+
+const META: Meta = Meta {
+    id: "remove-dead",
+    summary: "nodes, initializers and functions that nothing reads go",
+    exactness: Exactness::Exact,
+    since_opset: 1,
+    emits: &[],
+};
+
+impl Pass for RemoveDead {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, _: &mut PassContext<'_>) -> Result<PassStats> {
+        let mut removed = clean(&mut model.graph);
+        for function in &mut model.functions {
+            removed += clean(&mut function.graph);
+        }
+        removed += drop_functions(model);
+        Ok(PassStats::applied(removed))
+    }
+}
+
+/// Removes what is dead in one graph and gives back how much that was.
+fn clean(graph: &mut Graph) -> usize {
+    let before = graph.len();
+    let nodes: Vec<NodeId> = graph.nodes().map(|(id, _)| id).rev().collect();
+    for id in nodes {
+        if graph.get(id).is_some() && is_dead(graph, id) {
+            sweep(graph, id);
+        }
+    }
+    let unread: Vec<ValueId> = graph
+        .region_ids()
+        .flat_map(|region| graph.initializers(region))
+        .filter(|&v| graph.value(v).uses().is_empty())
+        .collect();
+    unread.iter().for_each(|&v| graph.remove_initializer(v));
+    before - graph.len() + unread.len()
+}
+
+fn is_dead(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let keeps_state = statefulness(node.op().domain, node.op().name) != When::Never;
+    !node.outputs().is_empty()
+        && !keeps_state
+        && node.outputs().iter().all(|&o| graph.value(o).uses().is_empty())
+}
+
+type Callee = (String, String, String);
+
+fn calls(graph: &Graph) -> impl Iterator<Item = Callee> + '_ {
+    graph.nodes().map(|(_, n)| (n.op().domain.to_owned(), n.op().name.to_owned(), n.overload().to_string()))
+}
+
+/// Removes functions that are called neither by the main graph nor by a function that is.
+fn drop_functions(model: &mut Model) -> usize {
+    if model.functions.is_empty() {
+        return 0;
+    }
+    let mut called: FxHashSet<Callee> = FxHashSet::default();
+    let mut pending: Vec<Callee> = calls(&model.graph).collect();
+    while let Some(callee) = pending.pop() {
+        if called.contains(&callee) {
+            continue;
+        }
+        let bodies = model.functions.iter().filter(|f| identity(f) == callee);
+        pending.extend(bodies.flat_map(|f| calls(&f.graph)));
+        called.insert(callee);
+    }
+    let before = model.functions.len();
+    model.functions.retain(|f| called.contains(&identity(f)));
+    before - model.functions.len()
+}
+
+fn identity(function: &Function) -> Callee {
+    (canonical_domain(&function.domain).to_owned(), function.name.clone(), function.overload.clone())
+}
