@@ -4,9 +4,11 @@
 pub mod analysis;
 pub mod diag;
 pub mod error;
+pub mod io;
 pub mod ir;
 pub mod passes;
 pub mod pipeline;
+pub mod proto;
 pub mod report;
 pub mod rewrite;
 pub mod runtime;

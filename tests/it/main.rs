@@ -1,4 +1,5 @@
 //! The integration tests: one binary, a module per topic.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod io;
 mod text;

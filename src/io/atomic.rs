@@ -1,0 +1,173 @@
+//! Files that appear complete or not at all: written beside their place, synchronized, then renamed.
+//!
+//! Of several files the last one added is renamed last. A model and its data file are therefore committed data first, and
+//! the data file's name is new whenever its content is (see [`super::external`]): whenever the run is interrupted, the
+//! model in place is the old one or the new one, and the data that it names is there and its own.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use super::folder_of;
+use crate::error::{Error, Result};
+
+/// Files written but not yet in place; dropped without [`Commit::commit`] they vanish.
+#[derive(Default)]
+pub(crate) struct Commit {
+    files: Vec<Pending>,
+}
+
+struct Pending {
+    temporary: NamedTempFile,
+    target: PathBuf,
+}
+
+impl Commit {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a temporary file in the folder of `target`.
+    ///
+    /// # Errors
+    /// `target` is a directory, or its folder cannot be written, or `write` fails.
+    pub(crate) fn add(
+        &mut self,
+        target: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<()> {
+        let temporary = self.create(target)?;
+        let mut out = BufWriter::with_capacity(1 << 18, temporary);
+        let written = write(&mut out).and_then(|()| out.flush());
+        written.map_err(|e| cannot_write(target, &e))?;
+        let temporary = out.into_inner().map_err(|e| cannot_write(target, e.error()))?;
+        temporary.as_file().sync_all().map_err(|e| cannot_write(target, &e))?;
+        self.files.push(Pending { temporary, target: target.to_path_buf() });
+        Ok(())
+    }
+
+    /// Gives the last added file another place in the same folder, for a name that depends on the content.
+    pub(crate) fn retarget_last(&mut self, target: &Path) {
+        if let Some(last) = self.files.last_mut() {
+            last.target = target.to_path_buf();
+        }
+    }
+
+    fn create(&self, target: &Path) -> Result<NamedTempFile> {
+        let failed = |e: io::Error| cannot_write(target, &e);
+        if target.is_dir() {
+            let error = Error::new("cannot be written: it is a directory").in_file(target);
+            return Err(error.with_help("name a file for the output"));
+        }
+        let mut builder = Builder::new();
+        builder.prefix(".onnxpress-").suffix(".tmp");
+        let temporary = builder.tempfile_in(folder_of(target)).map_err(failed)?;
+        let permissions = match fs::metadata(target) {
+            Ok(meta) => Some(meta.permissions()),
+            Err(_) => default_permissions(),
+        };
+        if let Some(permissions) = permissions {
+            temporary.as_file().set_permissions(permissions).map_err(failed)?;
+        }
+        Ok(temporary)
+    }
+
+    /// Renames every file into place, in the order in which they were added.
+    ///
+    /// # Errors
+    /// A rename fails; the files not yet renamed vanish, those before it stay.
+    pub(crate) fn commit(self) -> Result<()> {
+        for Pending { temporary, target } in self.files {
+            temporary.persist(&target).map_err(|e| cannot_write(&target, &e.error))?;
+            sync_folder(folder_of(&target));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the rename itself durable; some file systems refuse, and then there is nothing to do.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// What a newly created file would get: temporary files are private.
+#[cfg(unix)]
+fn default_permissions() -> Option<fs::Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn default_permissions() -> Option<fs::Permissions> {
+    None
+}
+
+fn cannot_write(path: &Path, e: &io::Error) -> Error {
+    let help = match e.kind() {
+        io::ErrorKind::NotFound => "create the folder first",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "choose a folder that you may write"
+        }
+        io::ErrorKind::StorageFull => "free some space or choose another disk",
+        _ => "check the folder, its permissions and the space on the disk",
+    };
+    Error::new(format!("cannot be written: {e}")).in_file(path).with_help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn commits_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, model) = (dir.path().join("m.data"), dir.path().join("m"));
+        let mut commit = Commit::new();
+        commit.add(&data, |out| out.write_all(b"data")).unwrap();
+        commit.add(&model, |out| out.write_all(b"model")).unwrap();
+        assert!(!model.exists() && !data.exists());
+        commit.commit().unwrap();
+        assert_eq!(names(dir.path()), ["m", "m.data"]);
+        assert_eq!(fs::read(model).unwrap(), b"model");
+    }
+
+    #[test]
+    fn an_error_leaves_the_old_file_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("m");
+        fs::write(&model, b"old").unwrap();
+        let mut commit = Commit::new();
+        let error = commit
+            .add(&model, |out| {
+                out.write_all(&[0; 1 << 20])?;
+                Err(io::Error::from(io::ErrorKind::StorageFull))
+            })
+            .unwrap_err();
+        assert_eq!(error.file(), Some(model.as_path()));
+        drop(commit);
+        assert_eq!(names(dir.path()), ["m"]);
+        assert_eq!(fs::read(model).unwrap(), b"old");
+    }
+
+    #[test]
+    fn unwritable_places_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for target in [dir.path().to_path_buf(), dir.path().join("no/such/folder/m")] {
+            let error = Commit::new().add(&target, |_| Ok(())).unwrap_err();
+            assert_eq!(error.file(), Some(target.as_path()));
+        }
+        assert!(names(dir.path()).is_empty());
+    }
+}

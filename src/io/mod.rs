@@ -1,0 +1,74 @@
+//! Model files in and out: mapped, read in place, written as a stream, committed at once.
+//!
+//! [`load`] maps a file and builds an [`ir::Model`](crate::ir::Model) whose weights are slices of the map; [`save`]
+//! composes the message without copying them and writes it beside its place before it is renamed there. What the IR
+//! does not model is carried as residue, so that a model that no pass has touched comes back as it was.
+//!
+//! # Remarks made here
+//! `missing-ir-version`, `missing-opset-import`, `duplicate-opset-import`, `missing-attribute-type`,
+//! `nodes-out-of-order`, `duplicate-initializer`, `nameless-initializer`, `unused-initializer` on reading;
+//! `renamed-values`, `separated-data` on writing.
+
+mod atomic;
+mod export;
+mod external;
+mod import;
+mod load;
+mod map;
+mod order;
+mod rope;
+mod save;
+mod tensor;
+mod types;
+
+pub use self::load::{Loaded, load, load_bytes};
+pub use self::save::{ExternalData, WriteOptions, Written, save, to_bytes};
+pub use self::tensor::tensor_from_proto;
+
+use std::path::Path;
+
+use bytes::Bytes;
+use prost::encoding::encode_varint;
+
+use crate::error::Error;
+use crate::ir::{Graph, NodeId};
+
+/// The folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A message field of a number, for a residue.
+fn shadow(number: u32, message: &Bytes) -> Bytes {
+    let mut field = Vec::with_capacity(message.len() + 12);
+    encode_varint(u64::from(number << 3 | 2), &mut field);
+    encode_varint(message.len() as u64, &mut field);
+    field.extend_from_slice(message);
+    field.into()
+}
+
+/// How an error names a node: by its name, its first output, or its op.
+fn label(graph: &Graph, node: NodeId) -> String {
+    let node = graph.node(node);
+    let outputs = node.outputs().iter().map(|&v| &**graph.value(v).name());
+    let mut names = std::iter::once(&**node.name()).chain(outputs).filter(|s| !s.is_empty());
+    names.next().unwrap_or(node.op().name).to_owned()
+}
+
+/// The same error, its message behind a prefix.
+fn prefixed(e: Error, prefix: &str) -> Error {
+    let mut error = Error::new(format!("{prefix}{}", e.message()));
+    if let Some(file) = e.file() {
+        error = error.in_file(file);
+    }
+    if let Some(node) = e.node() {
+        error = error.at(node);
+    }
+    match e.help() {
+        Some(help) => error.with_help(help),
+        None => error,
+    }
+}
