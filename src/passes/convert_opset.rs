@@ -14,13 +14,15 @@
 //! All nodes of the default domain go, in the graph, in nested bodies and in functions whose own import is
 //! older, or none does. Where a node cannot be converted the model is raised as far as all nodes can go,
 //! and a warning `opset-kept` names the node and the reason. Refused are among others: an op that the schemas do not
-//! know, `BatchNormalization` with statistics for each position, outputs that the newer version does not have, a `Resize` that
+//! know, one that the target does not take at the newer opset, `BatchNormalization` with statistics for each position, outputs that the newer version does not have, a `Resize` that
 //! grows one axis and shrinks another, and whatever depends on a type or shape that is not known.
 //!
 //! The IR version is raised to what the opset needs. From IR 4 on an initializer need not be a graph input:
 //! one that was listed as an input only because older versions demand it no longer is.
 //!
-//! Exact: the operators compute what they did. Opsets are never lowered, and other domains stay as they are.
+//! Reassociates: every operator computes the same formula, and almost all give the same bits, but a runtime may add
+//! in another order for the newer version, as ONNX Runtime does for `AveragePool` from 19 on. Opsets are never
+//! lowered, and other domains stay as they are.
 
 mod adapters;
 mod draft;
@@ -56,7 +58,7 @@ pub struct ConvertOpset;
 const META: Meta = Meta {
     id: "convert-opset",
     summary: "the default domain's opset is raised, and every node with it",
-    exactness: Exactness::Exact,
+    exactness: Exactness::Reassociates,
     since_opset: OLDEST,
     emits: &[
         OpId::onnx("Constant"),
@@ -114,7 +116,7 @@ pub fn convert(
         diags.warn(KEPT, None, why);
         return stats;
     }
-    if let Some(decision) = decide(model, from, wanted, &mut stats, diags) {
+    if let Some(decision) = decide(&Scope::new(model, target), from, wanted, &mut stats, diags) {
         stats.applied = apply(model, decision, facts) + 1;
     }
     stats
@@ -137,24 +139,23 @@ struct Decision {
 
 /// Finds the highest opset not above `wanted` that every node can reach.
 fn decide(
-    model: &Model,
+    scope: &Scope<'_>,
     from: i64,
     wanted: i64,
     stats: &mut PassStats,
     diags: &mut Diags,
 ) -> Option<Decision> {
-    let local = local_ops(model);
     let mut opset = wanted;
     loop {
-        let (graphs, refusals) = plan_all(model, &local, from, opset);
+        let (graphs, refusals) = scope.plan_all(from, opset);
         let Some(reachable) = refusals.iter().map(|(_, r)| r.since - 1).min() else {
             return Some(Decision { opset, graphs });
         };
         let reachable = reachable.max(from);
         for (place, refusal) in &refusals {
-            stats.miss(&refusal.reason, || label(graph_at(model, *place), refusal.node).to_string());
+            stats.miss(&refusal.reason, || label(graph_at(scope.model, *place), refusal.node).to_string());
         }
-        report(model, &refusals, reachable, opset, diags);
+        report(scope.model, &refusals, reachable, opset, diags);
         if reachable == from {
             return None;
         }
@@ -162,43 +163,70 @@ fn decide(
     }
 }
 
-/// Plans every graph; refusals come with the graph's place, 0 for the main one.
-fn plan_all(
-    model: &Model,
-    local: &FxHashSet<(&str, &str)>,
-    from: i64,
-    to: i64,
-) -> (Vec<Vec<Edit>>, Vec<(usize, Refusal)>) {
-    let mut refusals = Vec::new();
-    let plans = graphs(model)
-        .enumerate()
-        .map(|(place, (graph, opsets))| {
-            let from = if place == 0 { Some(from) } else { opsets.get("") };
-            let Some(from) = from.filter(|&from| from < to) else {
-                return Vec::new();
-            };
-            let mut edits = Vec::new();
-            for (id, node) in graph.nodes().filter(|(_, node)| is_standard(node, local)) {
-                match plan_node(graph, id, node, from, to) {
-                    Ok(edit) => edits.extend(edit),
-                    Err(refusal) => refusals.push((place, refusal)),
-                }
-            }
-            edits
-        })
-        .collect();
-    (plans, refusals)
+/// What decides besides the node itself.
+struct Scope<'a> {
+    model: &'a Model,
+    target: &'a Target,
+    /// Domain and name of the model's functions.
+    local: FxHashSet<(&'a str, &'a str)>,
 }
 
-fn plan_node(graph: &Graph, id: NodeId, node: &Node, from: i64, to: i64) -> Result<Option<Edit>, Refusal> {
-    if from < OLDEST {
-        let reason = format!("its function has opset {from}, and only {OLDEST} and newer are converted");
-        return Err(Refusal { node: id, since: 0, reason });
+impl<'a> Scope<'a> {
+    fn new(model: &'a Model, target: &'a Target) -> Self {
+        let local = model.functions.iter().map(|f| (f.domain.as_str(), f.name.as_str())).collect();
+        Self { model, target, local }
     }
-    if node.outputs().is_empty() {
-        return Ok(None);
+
+    /// Plans every graph; refusals come with the graph's place, 0 for the main one.
+    fn plan_all(&self, from: i64, to: i64) -> (Vec<Vec<Edit>>, Vec<(usize, Refusal)>) {
+        let mut refusals = Vec::new();
+        let plans = graphs(self.model)
+            .enumerate()
+            .map(|(place, (graph, opsets))| {
+                let from = if place == 0 { Some(from) } else { opsets.get("") };
+                let Some(from) = from.filter(|&from| from < to) else {
+                    return Vec::new();
+                };
+                let mut edits = Vec::new();
+                for (id, node) in graph.nodes().filter(|(_, node)| self.is_standard(node)) {
+                    match self.plan_node(graph, id, node, from, to) {
+                        Ok(edit) => edits.extend(edit),
+                        Err(refusal) => refusals.push((place, refusal)),
+                    }
+                }
+                edits
+            })
+            .collect();
+        (plans, refusals)
     }
-    plan(graph, id, from, to)
+
+    fn plan_node(
+        &self,
+        graph: &Graph,
+        id: NodeId,
+        node: &Node,
+        from: i64,
+        to: i64,
+    ) -> Result<Option<Edit>, Refusal> {
+        let refused = |since, reason| Err(Refusal { node: id, since, reason });
+        if from < OLDEST {
+            let reason = format!("its function has opset {from}, and only {OLDEST} and newer are converted");
+            return refused(0, reason);
+        }
+        match self.target.newest_opset.get(node.op().name) {
+            Some(&newest) if from <= newest && newest < to => {
+                let reason = format!("target '{}' does not take it beyond opset {newest}", self.target.id);
+                refused(newest + 1, reason)
+            }
+            _ => plan(graph, id, from, to),
+        }
+    }
+
+    /// Whether a node computes an op of the default domain and calls no function of the model.
+    fn is_standard(&self, node: &Node) -> bool {
+        let op = node.op();
+        op.domain.is_empty() && ["", "ai.onnx"].iter().all(|d| !self.local.contains(&(*d, op.name)))
+    }
 }
 
 /// The main graph, then the functions in order.
@@ -210,16 +238,6 @@ fn graphs(model: &Model) -> impl Iterator<Item = (&Graph, &Opsets)> {
 /// The main graph for 0, else a function's.
 fn graph_at(model: &Model, place: usize) -> &Graph {
     graphs(model).nth(place).map_or(&model.graph, |(graph, _)| graph)
-}
-
-fn local_ops(model: &Model) -> FxHashSet<(&str, &str)> {
-    model.functions.iter().map(|f| (f.domain.as_str(), f.name.as_str())).collect()
-}
-
-/// Whether a node computes an op of the default domain and calls no function of the model.
-fn is_standard(node: &Node, local: &FxHashSet<(&str, &str)>) -> bool {
-    let op = node.op();
-    op.domain.is_empty() && !local.contains(&("", op.name)) && !local.contains(&("ai.onnx", op.name))
 }
 
 /// One warning for each op and reason that holds the model at `reachable`.

@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 use crate::ir::OpId;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A target and what may be added for it.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Target {
     pub opset: Range,
     /// `ir_version`s that it takes.
     pub ir: Range,
+    /// Ops of the default domain that it no longer takes in newer opsets than this.
+    #[serde(default)]
+    pub newest_opset: BTreeMap<String, i64>,
 }
 
 /// Versions from `min` to `max`, both included.
@@ -71,6 +75,9 @@ mod tests {
         for target in all {
             assert_eq!(Target::named(&target.id).unwrap().summary, target.summary);
             assert!(target.opset.min <= target.opset.max && target.ir.min <= target.ir.max);
+            for (op, newest) in &target.newest_opset {
+                assert!((target.opset.min..target.opset.max).contains(newest), "{op}");
+            }
         }
         assert!(Target::named("onnx2").unwrap_err().help().unwrap().contains("onnx"));
     }

@@ -92,7 +92,9 @@ fn dft_20(d: &mut Draft<'_>) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The mask of an inactive `Dropout` is all ones since version 12, and was left open before.
 fn dropout_12(d: &mut Draft<'_>) -> Result<(), Refused> {
+    d.keep_first_output()?;
     let ratio = d.float("ratio")?;
     d.drop_attr("ratio");
     if let Some(ratio) = ratio.filter(|&r| r != 0.5) {

@@ -137,6 +137,18 @@ fn what_the_newer_version_cannot_say_is_refused() {
 }
 
 #[test]
+fn what_the_target_no_longer_takes_is_refused() {
+    let mut model = one(15, |x| op("RandomNormalLike", &[x], &["y"]));
+    let mut diags = Diags::new();
+    assert_eq!(raise(&mut model, 26, &mut diags), 1);
+    assert_eq!(model.opset(), 21);
+    assert!(messages(&diags)[0].contains("does not take it beyond opset 21"), "{:?}", messages(&diags));
+    let mut beyond = one(22, |x| op("RandomNormalLike", &[x], &["y"]));
+    assert_eq!(raise(&mut beyond, 26, &mut Diags::new()), 1);
+    assert_eq!(beyond.opset(), 26);
+}
+
+#[test]
 fn an_unknown_type_refuses_where_it_matters() {
     let mut model = Model::new(9);
     let x = model.graph.add_input(RegionId::ROOT, "x", None);
