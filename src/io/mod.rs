@@ -31,7 +31,6 @@ use bytes::Bytes;
 use prost::encoding::encode_varint;
 
 use crate::error::Error;
-use crate::ir::{Graph, NodeId};
 
 /// The folder of a file.
 fn folder_of(path: &Path) -> &Path {
@@ -48,14 +47,6 @@ fn shadow(number: u32, message: &Bytes) -> Bytes {
     encode_varint(message.len() as u64, &mut field);
     field.extend_from_slice(message);
     field.into()
-}
-
-/// How an error names a node: by its name, its first output, or its op.
-fn label(graph: &Graph, node: NodeId) -> String {
-    let node = graph.node(node);
-    let outputs = node.outputs().iter().map(|&v| &**graph.value(v).name());
-    let mut names = std::iter::once(&**node.name()).chain(outputs).filter(|s| !s.is_empty());
-    names.next().unwrap_or(node.op().name).to_owned()
 }
 
 /// The same error, its message behind a prefix.

@@ -9,7 +9,6 @@ use rustc_hash::FxHashMap;
 use super::region::Returns;
 use super::{Building, Importer};
 use crate::error::{Error, Result};
-use crate::io::label;
 use crate::ir::{Name, NodeId, ValueId};
 
 /// Index of a scope.
@@ -73,7 +72,7 @@ impl Importer {
                 Error::new(format!(
                     "input '{name}' is defined nowhere: no node, initializer or graph input has this name"
                 ))
-                .at(label(&building.graph, node))
+                .at(building.graph.label(node))
                 .with_help("the model is incomplete; export it again")
             })?;
             building.graph.set_operand(node, index, Some(value));

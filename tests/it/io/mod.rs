@@ -1,6 +1,11 @@
 //! Files in and out.
 
+mod accepted;
+mod bad_input;
+mod build;
+mod external;
 mod identity;
+mod unknown_fields;
 
 use std::fs;
 use std::path::{Path, PathBuf};

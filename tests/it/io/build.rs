@@ -1,0 +1,77 @@
+//! Small messages for tests.
+
+use bytes::Bytes;
+use onnxpress::proto::tensor_shape_proto::{Dimension, dimension};
+use onnxpress::proto::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+};
+
+/// A value of `float[2]`.
+pub(super) fn float2(name: &str) -> ValueInfoProto {
+    let dim = Dimension { value: Some(dimension::Value::DimValue(2)), ..Default::default() };
+    let tensor = type_proto::Tensor { elem_type: Some(1), shape: Some(TensorShapeProto { dim: vec![dim] }) };
+    let ty = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
+    ValueInfoProto { name: Some(name.into()), r#type: Some(ty), ..Default::default() }
+}
+
+pub(super) fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
+    let strings = |names: &[&str]| names.iter().map(|s| (*s).to_owned()).collect();
+    NodeProto {
+        op_type: Some(op.into()),
+        input: strings(inputs),
+        output: strings(outputs),
+        ..Default::default()
+    }
+}
+
+/// A `float[n]` with the values 0, 1, 2, …
+pub(super) fn floats(name: &str, n: usize) -> TensorProto {
+    let raw: Vec<u8> = (0..n).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    TensorProto {
+        name: Some(name.into()),
+        dims: vec![n as i64],
+        data_type: Some(1),
+        raw_data: Some(Bytes::from(raw)),
+        ..Default::default()
+    }
+}
+
+/// The same tensor in an external file.
+pub(super) fn external(name: &str, n: usize, entries: &[(&str, &str)]) -> TensorProto {
+    let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
+        key: Some(key.into()),
+        value: Some(value.into()),
+    };
+    TensorProto {
+        raw_data: None,
+        external_data: entries.iter().map(entry).collect(),
+        data_location: Some(1),
+        ..floats(name, n)
+    }
+}
+
+pub(super) fn body(name: &str, graph: GraphProto) -> AttributeProto {
+    AttributeProto { name: Some(name.into()), g: Some(graph), r#type: Some(5), ..Default::default() }
+}
+
+/// `x -> y` through the given nodes.
+pub(super) fn graph(nodes: Vec<NodeProto>) -> GraphProto {
+    GraphProto {
+        name: Some("g".into()),
+        node: nodes,
+        input: vec![float2("x")],
+        output: vec![float2("y")],
+        ..Default::default()
+    }
+}
+
+/// Opset 17, IR 8.
+pub(super) fn model(graph: GraphProto) -> ModelProto {
+    ModelProto {
+        ir_version: Some(8),
+        opset_import: vec![OperatorSetIdProto { domain: None, version: Some(17) }],
+        graph: Some(graph),
+        ..Default::default()
+    }
+}
