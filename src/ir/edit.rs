@@ -183,6 +183,14 @@ impl Graph {
         id
     }
 
+    /// A new last output of a node, for one that may have any number: If, Loop, Scan.
+    pub fn add_node_output(&mut self, node: NodeId, new: NewOutput) -> ValueId {
+        let index = self.node(node).outputs.len() as u32;
+        let v = self.push_value(new.name, new.ty, Def::Output { node, index });
+        self.node_mut(node).outputs.push(v);
+        v
+    }
+
     /// A new last output of a region.
     pub fn add_output(&mut self, region: RegionId, value: ValueId) {
         let index = self.region(region).outputs.len() as u32;

@@ -1,1 +1,34 @@
 //! A model against its original.
+//!
+//! [`prove`] runs both on the same inputs and compares what they answer.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `feeds` | where the inputs come from: files, or made from the model |
+//! | `search` | tries made inputs until the original runs on several sizes and takes every branch |
+//! | `numbers`, `compare` | how far two values are apart |
+//! | `noise` | how far the original's own answers move when its inputs move by one unit in the last place |
+//! | `random` | random operators become inputs that both sides share |
+//! | `instrument` | copies of a model that show its branches and inner values |
+//! | `parity`, `verdict` | the proof and its result |
+//! | `localize` | the first value at which two models part |
+//! | `render` | a comparison as JSON, JUnit, Markdown or HTML |
+
+mod compare;
+mod feeds;
+mod instrument;
+mod localize;
+mod noise;
+mod numbers;
+mod parity;
+mod random;
+mod render;
+mod search;
+mod verdict;
+
+pub use compare::{Metrics, compare};
+pub use feeds::{FeedSet, Feeds, load as load_feeds};
+pub use localize::{Divergence, localize};
+pub use parity::{Progress, ProveOptions, Subject, prove};
+pub use render::{Comparison, Format};
+pub use verdict::{OutputVerdict, Status, Verdict};

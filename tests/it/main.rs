@@ -3,3 +3,4 @@
 
 mod io;
 mod text;
+mod validate;

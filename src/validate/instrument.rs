@@ -1,0 +1,172 @@
+//! Copies of a model that show or fix what the original hides.
+//!
+//! Copies that observe return all that the model returns, unchanged; a copy that is disturbed only measures noise.
+
+use super::numbers::moved;
+use crate::ir::{Def, Graph, Model, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Type, Use, ValueId};
+use crate::tensor::{DType, Data, Tensor};
+use crate::validate::feeds::rng::Rng;
+
+/// The condition of one `If`, made an output of the main graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    /// The `If`, as people know it.
+    pub(super) label: String,
+    /// Outputs whose elements are 1 (taken), 0 (not taken) or -1 (the `If` itself was not reached).
+    pub(super) output: Name,
+}
+
+/// A copy that also returns the condition of each `If` in the main graph and in the bodies of If and Loop, in order.
+/// `None` where there is none.
+pub(super) fn with_conditions(model: &Model) -> Option<(Model, Vec<Condition>)> {
+    // Before opset 6, Cast names its target otherwise.
+    if model.opset() < 6 || !model.graph.nodes().any(|(_, n)| n.op().is("If")) {
+        return None;
+    }
+    let mut copy = model.clone();
+    let shown = show_conditions(&mut copy.graph, RegionId::ROOT);
+    let mut conditions = Vec::new();
+    for (label, value) in shown {
+        copy.graph.add_output(RegionId::ROOT, value);
+        conditions.push(Condition { label, output: copy.graph.value(value).name().clone() });
+    }
+    (!conditions.is_empty()).then_some((copy, conditions))
+}
+
+/// The conditions in and under a region as `int32` values of that region.
+fn show_conditions(graph: &mut Graph, region: RegionId) -> Vec<(String, ValueId)> {
+    let mut nodes: Vec<NodeId> = graph.nodes_in(region).map(|(id, _)| id).collect();
+    nodes.sort_unstable_by_key(|&n| (graph.node(n).order(), n));
+    let mut shown = Vec::new();
+    for node in nodes {
+        let op = graph.node(node).op();
+        let bodies: Vec<RegionId> = graph.node(node).regions().collect();
+        if op.is("If") {
+            if let Some(condition) = graph.node(node).input(0) {
+                let label = graph.label(node);
+                let cast = NewNode::new(OpId::onnx("Cast"), vec![Some(condition)], vec![]);
+                let value = add(graph, region, cast.attr("to", i64::from(DType::I32.code())));
+                shown.push((label, value));
+            }
+            for &body in &bodies {
+                for (label, inner) in show_conditions(graph, body) {
+                    for &other in &bodies {
+                        let returned = if other == body { inner } else { not_reached(graph, other) };
+                        graph.add_output(other, returned);
+                    }
+                    shown.push((label, node_output(graph, node)));
+                }
+            }
+        } else if op.is("Loop") {
+            for body in bodies {
+                for (label, inner) in show_conditions(graph, body) {
+                    graph.add_output(body, inner);
+                    shown.push((label, node_output(graph, node)));
+                }
+            }
+        }
+    }
+    shown
+}
+
+fn node_output(graph: &mut Graph, node: NodeId) -> ValueId {
+    let name = graph.fresh_name("condition");
+    graph.add_node_output(node, NewOutput { name, ty: Some(Type::unranked(DType::I32)) })
+}
+
+fn not_reached(graph: &mut Graph, region: RegionId) -> ValueId {
+    add(
+        graph,
+        region,
+        NewNode::new(OpId::onnx("Constant"), vec![], vec![]).attr("value", Tensor::scalar(-1i32)),
+    )
+}
+
+fn add(graph: &mut Graph, region: RegionId, mut node: NewNode) -> ValueId {
+    let name = graph.fresh_name("condition");
+    node.outputs = vec![NewOutput { name, ty: Some(Type::unranked(DType::I32)) }];
+    let id = graph.add_node(region, node);
+    graph.node(id).outputs()[0]
+}
+
+/// A copy that also returns these values of the main graph.
+pub(super) fn with_outputs(model: &Model, values: &[ValueId]) -> Model {
+    let mut copy = model.clone();
+    for &value in values {
+        if !copy.graph.is_graph_output(value) {
+            copy.graph.add_output(RegionId::ROOT, value);
+        }
+    }
+    copy
+}
+
+/// Weights up to this many bytes in all are moved.
+const MOVED_BYTES: usize = 64 << 20;
+/// Smaller tensors are left alone: a scale of a Resize or a limit of a Range decides shapes.
+const FEWEST_MOVED: usize = 64;
+
+/// A copy whose float weights are moved by one unit in the last place, those first that the graph reads first.
+/// `None` where no weight is suited.
+pub(super) fn with_moved_weights(model: &Model, seed: u64) -> Option<Model> {
+    let mut copy = model.clone();
+    let mut rng = Rng::new(seed, "weights");
+    let mut bytes = 0;
+    let mut weights: Vec<(u64, ValueId)> = Vec::new();
+    for value in copy.graph.value_ids() {
+        if let Def::Initializer { tensor, .. } = copy.graph.value(value).def()
+            && tensor.dtype().is_float()
+            && tensor.len() >= FEWEST_MOVED
+        {
+            weights.push((first_reader(&copy.graph, value), value));
+        }
+    }
+    weights.sort_unstable();
+    let mut any = false;
+    for (_, value) in weights {
+        let graph = &mut copy.graph;
+        let (Some(tensor), Some(region)) = (graph.const_value(value), graph.region_of(value)) else {
+            continue;
+        };
+        if bytes + tensor.byte_len() > MOVED_BYTES {
+            continue;
+        }
+        let Some(new) = moved(&tensor, || rng.coin()) else { continue };
+        bytes += tensor.byte_len();
+        let name = graph.fresh_name("moved");
+        let new = graph.add_initializer(region, name, new);
+        take_place(graph, value, new);
+        any = true;
+    }
+    any.then_some(copy)
+}
+
+fn first_reader(graph: &Graph, value: ValueId) -> u64 {
+    let orders = graph.value(value).uses().iter().map(|u| match u {
+        Use::Operand { node, .. } => graph.node(*node).order(),
+        Use::RegionOutput { .. } => u64::MAX,
+    });
+    orders.min().unwrap_or(u64::MAX)
+}
+
+/// Gives all uses of `old`, and its name, to `new`.
+pub(super) fn take_place(graph: &mut Graph, old: ValueId, new: ValueId) {
+    let name = graph.value(old).name().clone();
+    let declared = graph.value(old).declared().cloned();
+    graph.replace_uses(old, new);
+    let aside = graph.fresh_name("replaced");
+    graph.rename(old, aside);
+    graph.rename(new, name);
+    graph.set_declared(new, declared);
+    if matches!(graph.value(old).def(), Def::Initializer { .. }) {
+        graph.remove_initializer(old);
+    }
+}
+
+/// Whether serializing a copy puts more than about this many bytes in memory.
+pub(super) fn is_heavy(model: &Model, bytes: usize) -> bool {
+    let held = |v: ValueId| match model.graph.value(v).def() {
+        Def::Initializer { tensor, .. } if !matches!(tensor.data(), Data::External(_)) => tensor.byte_len(),
+        _ => 0,
+    };
+    model.graph.value_ids().map(held).fold(0usize, usize::saturating_add) > bytes
+}

@@ -1,0 +1,310 @@
+//! Two sessions, the same inputs: does the candidate answer as the original does?
+//!
+//! The original runs first and alone, then the candidate: two large models are never in memory at once. An output
+//! passes where it differs by no more than the larger of what the declared [`Exactness`] allows and four times the
+//! model's own noise floor (see `noise`). Bit-equality is therefore demanded only of a model that answers a disturbance
+//! of its inputs with the same bits.
+
+use super::compare::compare;
+use super::feeds::{self, FeedSet, Feeds};
+use super::instrument::{is_heavy, with_conditions, with_moved_weights};
+use super::noise::{self, Floor};
+use super::random::{Shared, share};
+use super::search::{Case, Found, Observer, Search};
+use super::verdict::{OutputVerdict, Status, Verdict};
+use crate::error::Result;
+use crate::io;
+use crate::ir::Model;
+use crate::rewrite::Exactness;
+use crate::runtime::{RunError, RunValue, Runtime, Session, SessionOptions, Source};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A model and the file or bytes that a runtime reads it from.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The same as a runtime reads it.
+    pub source: Source,
+}
+
+impl Subject<'_> {
+    /// The folder that external data lies in.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        match &self.source {
+            Source::File(path) => path.parent().map(PathBuf::from),
+            Source::Bytes { folder, .. } => folder.clone(),
+        }
+    }
+}
+
+/// How to prove.
+#[derive(Clone, Debug)]
+pub struct ProveOptions {
+    /// The weakest class of all passes that fired; [`Exactness::Exact`] where none did.
+    pub exactness: Exactness,
+    /// Which inputs.
+    pub feeds: Feeds,
+    /// Runs per case that measure the noise floor.
+    pub noise_runs: usize,
+    /// No new input is tried after this; a guard against models that take minutes a run.
+    pub search_limit: Duration,
+    /// How the sessions run.
+    pub session: SessionOptions,
+}
+
+impl ProveOptions {
+    /// The usual options for a class.
+    pub fn new(exactness: Exactness) -> Self {
+        Self {
+            exactness,
+            feeds: Feeds::default(),
+            noise_runs: 2,
+            search_limit: Duration::from_secs(300),
+            session: SessionOptions::default(),
+        }
+    }
+}
+
+/// What a proof is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Inputs are tried; the number of tries so far.
+    Search(usize),
+    /// The original ran on a case of so many.
+    Original(usize, usize),
+    /// The noise floor is measured.
+    Noise,
+    /// The candidate ran on a case of so many.
+    Candidate(usize, usize),
+}
+
+/// Copies of models beyond this size are not made for the sake of a measurement.
+const HEAVY: usize = 512 << 20;
+/// The noise floor is measured on so many cases.
+const NOISE_CASES: usize = 4;
+
+/// Proves that a candidate answers as its original does, or says why that is not proven.
+///
+/// # Errors
+/// The inputs that the user gave cannot be read.
+pub fn prove(
+    original: &Subject<'_>,
+    candidate: &Subject<'_>,
+    options: &ProveOptions,
+    runtime: &dyn Runtime,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verdict> {
+    let data = match &options.feeds {
+        Feeds::Data(path) => Some(feeds::load(path, original.model)?),
+        Feeds::Made { .. } => None,
+    };
+    let mut verdict = Proof { original, candidate, options, runtime, progress }.run(data);
+    verdict.runtime = Some(runtime.name().to_owned());
+    Ok(verdict)
+}
+
+struct Proof<'a> {
+    original: &'a Subject<'a>,
+    candidate: &'a Subject<'a>,
+    options: &'a ProveOptions,
+    runtime: &'a dyn Runtime,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+/// What the original answered, and how noisily.
+struct Reference {
+    found: Found,
+    floors: Vec<Floor>,
+}
+
+impl Proof<'_> {
+    fn run(mut self, data: Option<Vec<FeedSet>>) -> Verdict {
+        let graph = &self.original.model.graph;
+        let names: Vec<String> = graph.root().outputs().map(|v| graph.value(v).name().to_string()).collect();
+        let outputs: Vec<&str> = names.iter().map(String::as_str).collect();
+        let shared = match share(self.original.model, self.candidate.model, self.seed()) {
+            Ok(shared) => shared,
+            Err(why) => return self.unproven(why),
+        };
+        let reference = match self.reference(data, shared.as_ref(), &outputs) {
+            Ok(reference) => reference,
+            Err(why) => return self.unproven(why),
+        };
+        let mut verdict = Verdict::new(Status::Unproven, self.options.exactness, None);
+        verdict.cases = reference.found.cases.len();
+        verdict.feeds = reference.found.cases.iter().map(|c| c.feeds.label.clone()).collect();
+        verdict.shared_random = shared.as_ref().map_or(0, |s| s.pools.len());
+        verdict.untaken_branches = reference.found.untaken.clone();
+        self.judge(verdict, &reference, shared.as_ref(), &outputs)
+    }
+
+    fn seed(&self) -> u64 {
+        match self.options.feeds {
+            Feeds::Made { seed } => seed,
+            Feeds::Data(_) => 0,
+        }
+    }
+
+    fn unproven(&self, why: String) -> Verdict {
+        Verdict::unproven(self.options.exactness, why)
+    }
+
+    fn session(&self, source: &Source) -> Result<Box<dyn Session>, RunError> {
+        self.runtime.session(source, &self.options.session)
+    }
+
+    fn copy_session(&self, of: &Subject<'_>, copy: &Model) -> Result<Box<dyn Session>, RunError> {
+        let model = io::to_bytes(copy).map_err(RunError::Failed)?;
+        self.session(&Source::Bytes { model, folder: of.folder() })
+    }
+
+    /// Runs the original, on the given inputs or on made ones.
+    fn reference(
+        &mut self,
+        data: Option<Vec<FeedSet>>,
+        shared: Option<&Shared>,
+        outputs: &[&str],
+    ) -> Result<Reference, String> {
+        let cannot = |e: RunError| format!("the original cannot be run: {e}");
+        let (model, pools) = match shared {
+            Some(s) => (&s.original, s.pools.as_slice()),
+            None => (self.original.model, &[][..]),
+        };
+        let mut session = match shared {
+            Some(s) => self.copy_session(self.original, &s.original),
+            None => self.session(&self.original.source),
+        }
+        .map_err(cannot)?;
+        let found = match data {
+            Some(sets) => self.run_sets(&mut *session, sets, pools, outputs).map_err(cannot)?,
+            None => self.search(&mut *session, model, pools, outputs).map_err(cannot)?,
+        };
+        if found.cases.is_empty() {
+            let why = found.failures.last().map_or("no inputs could be made", String::as_str);
+            return Err(format!(
+                "the original ran on none of {} inputs that were made for it ({why}); give some with --inputs",
+                found.tries
+            ));
+        }
+        let floors = self.floors(&mut *session, model, &found.cases, outputs);
+        Ok(Reference { found, floors })
+    }
+
+    fn run_sets(
+        &mut self,
+        session: &mut dyn Session,
+        sets: Vec<FeedSet>,
+        pools: &[(String, RunValue)],
+        outputs: &[&str],
+    ) -> Result<Found, RunError> {
+        let mut found = Found { tries: sets.len(), ..Found::default() };
+        let total = sets.len();
+        for (at, mut feeds) in sets.into_iter().enumerate() {
+            feeds.values.extend(pools.iter().cloned());
+            let outputs = session.run(&feeds.as_feeds(), outputs)?;
+            found.cases.push(Case { feeds, outputs });
+            (self.progress)(Progress::Original(at + 1, total));
+        }
+        Ok(found)
+    }
+
+    fn search(
+        &mut self,
+        session: &mut dyn Session,
+        model: &Model,
+        pools: &[(String, RunValue)],
+        outputs: &[&str],
+    ) -> Result<Found, RunError> {
+        let observer = self.observer(model);
+        let seed = self.seed();
+        let progress = &mut self.progress;
+        Search {
+            model: self.original.model,
+            session,
+            outputs,
+            pools,
+            seed,
+            limit: self.options.search_limit,
+            observer,
+            progress: &mut |tries| progress(Progress::Search(tries)),
+        }
+        .run()
+    }
+
+    /// A session that shows which branches are taken; none where there are no branches or the copy cannot be run.
+    fn observer(&self, model: &Model) -> Option<Observer> {
+        if is_heavy(model, HEAVY) {
+            return None;
+        }
+        let (copy, conditions) = with_conditions(model)?;
+        let session = self.copy_session(self.original, &copy).ok()?;
+        Some(Observer { session, conditions })
+    }
+
+    fn floors(
+        &mut self,
+        session: &mut dyn Session,
+        model: &Model,
+        cases: &[Case],
+        outputs: &[&str],
+    ) -> Vec<Floor> {
+        (self.progress)(Progress::Noise);
+        let mut floors = vec![Floor::default(); outputs.len()];
+        let cases = &cases[..cases.len().min(NOISE_CASES)];
+        noise::by_inputs(session, cases, outputs, self.seed(), self.options.noise_runs, &mut floors);
+        if noise::is_silent(&floors)
+            && !is_heavy(model, HEAVY)
+            && let Some(copy) = with_moved_weights(model, self.seed())
+            && let Ok(mut session) = self.copy_session(self.original, &copy)
+        {
+            noise::by_weights(&mut *session, cases, outputs, &mut floors);
+        }
+        floors
+    }
+
+    fn judge(
+        &mut self,
+        verdict: Verdict,
+        reference: &Reference,
+        shared: Option<&Shared>,
+        outputs: &[&str],
+    ) -> Verdict {
+        let session = match shared {
+            Some(s) => self.copy_session(self.candidate, &s.candidate),
+            None => self.session(&self.candidate.source),
+        };
+        let mut session = match session {
+            Ok(session) => session,
+            Err(e) => return only_the_original_runs(verdict, &e),
+        };
+        let mut judged: Vec<OutputVerdict> = outputs.iter().map(|name| OutputVerdict::new(name)).collect();
+        let cases = &reference.found.cases;
+        for (at, case) in cases.iter().enumerate() {
+            let answers = match session.run(&case.feeds.as_feeds(), outputs) {
+                Ok(answers) => answers,
+                Err(e) => return only_the_original_runs(verdict, &e),
+            };
+            for (i, output) in judged.iter_mut().enumerate() {
+                let compared = match answers.get(i) {
+                    Some(answer) => compare(&case.outputs[i], answer),
+                    None => Err("missing".to_owned()),
+                };
+                output.add(self.options.exactness, reference.floors[i], compared);
+            }
+            (self.progress)(Progress::Candidate(at + 1, cases.len()));
+        }
+        verdict.conclude(judged)
+    }
+}
+
+/// A runtime that does not know something judges nothing; one that fails says that the candidate is broken.
+fn only_the_original_runs(mut verdict: Verdict, error: &RunError) -> Verdict {
+    verdict.status = match error {
+        RunError::Unsupported(_) => Status::Unproven,
+        RunError::Failed(_) => Status::Failed,
+    };
+    verdict.reason = Some(format!("only the original can be run; the optimized model: {error}"));
+    verdict
+}

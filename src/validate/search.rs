@@ -1,0 +1,296 @@
+//! Tries made inputs until the original runs, on several sizes, and until every `If` branch was taken.
+
+use super::feeds::facts::{Facts, facts_of};
+use super::feeds::make::{Recipe, Style};
+use super::feeds::rng::Rng;
+use super::feeds::sizes::{SCHEMES, Scheme, Sizes, Symbols};
+use super::feeds::{FeedSet, required_inputs};
+use super::instrument::Condition;
+use crate::ir::{Model, Type, ValueId};
+use crate::runtime::{RunError, RunValue, Session};
+use crate::tensor::DType;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Inputs on which the original runs, and what it answered.
+pub(super) struct Case {
+    pub(super) feeds: FeedSet,
+    pub(super) outputs: Vec<RunValue>,
+}
+
+/// What a search came to.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) cases: Vec<Case>,
+    pub(super) tries: usize,
+    /// Why tries failed, each reason once, the first few.
+    pub(super) failures: Vec<String>,
+    /// Branches that no case took: `label: then` or `label: else`.
+    pub(super) untaken: Vec<String>,
+}
+
+/// A session of the copy that returns the conditions.
+pub(super) struct Observer {
+    pub(super) session: Box<dyn Session>,
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// Sizes that a model with symbolic dims is proven on.
+const SIZES_WANTED: usize = 3;
+/// Different numbers that a model of fixed sizes is proven on.
+const NUMBERS_WANTED: usize = 2;
+const MOST_CHOICES: usize = 6;
+const MOST_TRIES: usize = 96;
+/// Tries made only for the sake of a branch.
+const BRANCH_TRIES: usize = 24;
+const MOST_FAILURES: usize = 4;
+
+pub(super) struct Search<'a> {
+    pub(super) model: &'a Model,
+    pub(super) session: &'a mut dyn Session,
+    pub(super) outputs: &'a [&'a str],
+    /// Inputs that every case gets as they are.
+    pub(super) pools: &'a [(String, RunValue)],
+    pub(super) seed: u64,
+    pub(super) limit: Duration,
+    pub(super) observer: Option<Observer>,
+    pub(super) progress: &'a mut dyn FnMut(usize),
+}
+
+impl Search<'_> {
+    /// Runs the search.
+    ///
+    /// # Errors
+    /// The runtime cannot run the model at all, whatever its inputs.
+    pub(super) fn run(self) -> Result<Found, RunError> {
+        let inputs: Vec<(ValueId, Facts)> =
+            required_inputs(self.model).into_iter().map(|v| (v, facts_of(self.model, v))).collect();
+        let symbols = Symbols::of(self.model);
+        let choices =
+            inputs.iter().map(|(v, f)| choices(self.model, *v, f)).max().unwrap_or(1).min(MOST_CHOICES);
+        let mut state = State {
+            search: self,
+            inputs,
+            symbols,
+            started: Instant::now(),
+            found: Found::default(),
+            taken: BTreeSet::new(),
+            tried: BTreeSet::new(),
+            good: None,
+            doubtful: None,
+        };
+        for choice in 0..choices {
+            state.one_choice(choice)?;
+        }
+        state.more_branches(choices)?;
+        Ok(state.finish())
+    }
+}
+
+/// How many different constants an input should take in turn.
+fn choices(model: &Model, input: ValueId, facts: &Facts) -> usize {
+    let value = model.graph.value(input);
+    match value.declared().or(value.ty()) {
+        Some(Type::Optional(_)) => 2,
+        Some(Type::Tensor(t)) => {
+            let single = t.shape.as_ref().is_some_and(|s| s.iter().all(|d| d.as_fixed() == Some(1)));
+            match t.dtype {
+                DType::Bool if single => 2,
+                d if d.is_int() && single => facts.compared.len().max(1),
+                _ => 1,
+            }
+        }
+        _ => 1,
+    }
+}
+
+struct State<'a> {
+    search: Search<'a>,
+    inputs: Vec<(ValueId, Facts)>,
+    symbols: Symbols,
+    started: Instant,
+    found: Found,
+    /// Indices of conditions with the values that were seen.
+    taken: BTreeSet<(usize, bool)>,
+    /// Labels of sizes with style, choice and round that were tried.
+    tried: BTreeSet<(String, usize, usize, usize)>,
+    good: Option<(Scheme, Style)>,
+    /// A case whose outputs are mostly NaN: better than none.
+    doubtful: Option<Case>,
+}
+
+impl State<'_> {
+    fn exhausted(&self, tries: usize) -> bool {
+        self.found.tries >= tries || self.started.elapsed() >= self.search.limit
+    }
+
+    fn one_choice(&mut self, choice: usize) -> Result<(), RunError> {
+        let wanted = match (choice, self.symbols.is_empty()) {
+            (0, false) => SIZES_WANTED,
+            (0, true) => NUMBERS_WANTED,
+            _ => 1,
+        };
+        let target = self.found.cases.len() + wanted;
+        let mut schemes: Vec<Scheme> = self.good.iter().map(|g| g.0).collect();
+        schemes.extend(SCHEMES);
+        let mut styles: Vec<Style> = self.good.iter().map(|g| g.1).collect();
+        styles.extend(Style::ALL);
+        for &style in &styles {
+            for &scheme in &schemes {
+                self.attempt(scheme, style, choice, 0)?;
+                if self.found.cases.len() >= target {
+                    return Ok(());
+                }
+            }
+            if self.found.cases.len() + wanted > target {
+                break;
+            }
+        }
+        let Some((scheme, style)) = self.good else { return Ok(()) };
+        for round in 0..2 {
+            for relative in scheme.relatives() {
+                self.attempt(relative, style, choice, round)?;
+                if self.found.cases.len() >= target {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn more_branches(&mut self, choices: usize) -> Result<(), RunError> {
+        let Some((scheme, style)) = self.good else { return Ok(()) };
+        let limit = self.found.tries + BRANCH_TRIES;
+        let styles = std::iter::once(style).chain(Style::ALL);
+        for style in styles {
+            for scheme in scheme.relatives() {
+                for choice in 0..choices {
+                    if self.all_taken() || self.exhausted(limit) {
+                        return Ok(());
+                    }
+                    let before = self.taken.len();
+                    if self.attempt(scheme, style, choice, 0)? && self.taken.len() == before {
+                        self.found.cases.pop();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn all_taken(&self) -> bool {
+        self.search.observer.as_ref().is_none_or(|o| self.taken.len() == 2 * o.conditions.len())
+    }
+
+    /// Tries one combination, unless it was tried; gives back whether it became a case.
+    fn attempt(
+        &mut self,
+        scheme: Scheme,
+        style: Style,
+        choice: usize,
+        round: usize,
+    ) -> Result<bool, RunError> {
+        let sizes = scheme.sizes(&self.symbols);
+        let key = (sizes.label(), style as usize, choice, round);
+        if self.exhausted(MOST_TRIES) || (!self.unranked() && !self.tried.insert(key)) {
+            return Ok(false);
+        }
+        self.found.tries += 1;
+        (self.search.progress)(self.found.tries);
+        let feeds = match self.feeds(&sizes, style, choice, round) {
+            Ok(feeds) => feeds,
+            Err(why) => {
+                self.fail(why);
+                return Ok(false);
+            }
+        };
+        let outputs = match self.search.session.run(&feeds.as_feeds(), self.search.outputs) {
+            Ok(outputs) => outputs,
+            Err(RunError::Unsupported(what)) => return Err(RunError::Unsupported(what)),
+            Err(RunError::Failed(e)) => {
+                self.fail(e.message().to_owned());
+                return Ok(false);
+            }
+        };
+        let case = Case { feeds, outputs };
+        if case.outputs.iter().any(is_mostly_nan) {
+            self.fail("an output is mostly NaN".to_owned());
+            self.doubtful.get_or_insert(case);
+            return Ok(false);
+        }
+        self.observe(&case);
+        self.good.get_or_insert((scheme, style));
+        self.found.cases.push(case);
+        Ok(true)
+    }
+
+    fn unranked(&self) -> bool {
+        let graph = &self.search.model.graph;
+        self.inputs.iter().any(|(v, _)| {
+            let value = graph.value(*v);
+            matches!(value.declared().or(value.ty()), Some(Type::Tensor(t)) if t.shape.is_none())
+        })
+    }
+
+    fn feeds(&self, sizes: &Sizes, style: Style, choice: usize, round: usize) -> Result<FeedSet, String> {
+        let mut values = Vec::new();
+        for (input, facts) in &self.inputs {
+            let value = self.search.model.graph.value(*input);
+            let recipe = Recipe { facts, sizes, style, choice };
+            let Some(ty) = value.declared().or(value.ty()) else {
+                return Err(format!("the type of the input '{}' is unknown", value.name()));
+            };
+            let label = format!("{}/{}/{choice}/{round}", value.name(), self.found.cases.len());
+            let made = recipe.make(ty, &mut Rng::new(self.search.seed, &label));
+            values.push((value.name().to_string(), made.map_err(|e| e.message().to_owned())?));
+        }
+        values.extend(self.search.pools.iter().cloned());
+        Ok(FeedSet { label: sizes.label(), values })
+    }
+
+    fn observe(&mut self, case: &Case) {
+        let Some(observer) = &mut self.search.observer else { return };
+        let names: Vec<&str> = observer.conditions.iter().map(|c| &*c.output).collect();
+        let Ok(seen) = observer.session.run(&case.feeds.as_feeds(), &names) else { return };
+        for (index, value) in seen.iter().enumerate() {
+            let RunValue::Tensor(tensor) = value else { continue };
+            for condition in tensor.to_i64s().unwrap_or_default() {
+                if condition >= 0 {
+                    self.taken.insert((index, condition != 0));
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, why: String) {
+        let why: String = why.lines().next().unwrap_or_default().chars().take(300).collect();
+        if self.found.failures.len() < MOST_FAILURES && !self.found.failures.contains(&why) {
+            self.found.failures.push(why);
+        }
+    }
+
+    fn finish(mut self) -> Found {
+        if self.found.cases.is_empty() {
+            self.found.cases.extend(self.doubtful.take());
+        }
+        if let Some(observer) = &self.search.observer {
+            for (index, condition) in observer.conditions.iter().enumerate() {
+                for (branch, name) in [(true, "then"), (false, "else")] {
+                    if !self.taken.contains(&(index, branch)) {
+                        self.found.untaken.push(format!("{}: {name}", condition.label));
+                    }
+                }
+            }
+        }
+        self.found
+    }
+}
+
+fn is_mostly_nan(value: &RunValue) -> bool {
+    match value {
+        RunValue::Tensor(t) if t.dtype().is_float() => {
+            t.to_f64s().is_some_and(|v| v.iter().filter(|v| v.is_nan()).count() * 2 > v.len())
+        }
+        _ => false,
+    }
+}

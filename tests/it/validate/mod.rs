@@ -1,0 +1,3 @@
+//! The proof: verdicts on a runtime of the test's own making, and the real models on ONNX Runtime.
+
+mod verdicts;
