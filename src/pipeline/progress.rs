@@ -1,0 +1,34 @@
+//! How a long job tells where it is.
+
+/// What a job is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// Reads a model.
+    Load,
+    /// Runs a pass: its name, how many were begun, how many there are in one sweep.
+    Pass {
+        /// The pass.
+        id: &'a str,
+        /// Its position in the sweep, from 0.
+        index: usize,
+        /// Passes in a sweep.
+        of: usize,
+    },
+    /// Verifies the graph and writes it beside its place.
+    Write,
+    /// Runs both models and compares.
+    Prove,
+}
+
+/// Told of every step before it begins.
+pub trait Progress {
+    /// The next step begins.
+    fn begin(&mut self, step: Step<'_>);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&mut self, _: Step<'_>) {}
+}
