@@ -106,6 +106,11 @@ impl Dim {
         Self::from_expr(self.expr()?.mul(&other.expr()?)?)
     }
 
+    /// The common size of two dims that broadcast.
+    pub fn broadcast(&self, other: &Dim) -> Option<Dim> {
+        Self::from_expr(self.expr()?.broadcast(&other.expr()?)?)
+    }
+
     /// The quotient, rounded down.
     pub fn floor_div(&self, other: &Dim) -> Option<Dim> {
         Self::from_expr(self.expr()?.floor_div(&other.expr()?)?)

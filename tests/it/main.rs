@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod io;
+mod shapes;
 mod text;
 mod validate;

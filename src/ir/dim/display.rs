@@ -55,6 +55,13 @@ impl fmt::Display for Atom {
             Self::FloorDiv(a, b) => write!(f, "{}//{}", Operand(a), Operand(b)),
             Self::Max(a, b) => write!(f, "max({b}, {a})"),
             Self::Min(a, b) => write!(f, "min({b}, {a})"),
+            Self::Broadcast(sizes) => {
+                f.write_str("broadcast(")?;
+                for (i, size) in sizes.iter().enumerate() {
+                    write!(f, "{}{size}", if i > 0 { ", " } else { "" })?;
+                }
+                f.write_str(")")
+            }
         }
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Atom {
     FloorDiv(DimExpr, DimExpr),
     Max(DimExpr, DimExpr),
     Min(DimExpr, DimExpr),
+    /// The common size of dims that broadcast; sorted, at least two.
+    Broadcast(Vec<DimExpr>),
 }
 
 impl Atom {
@@ -43,6 +45,7 @@ impl Atom {
         match self {
             Self::Symbol(_) => 1,
             Self::FloorDiv(a, b) | Self::Max(a, b) | Self::Min(a, b) => 1 + a.0.weight + b.0.weight,
+            Self::Broadcast(sizes) => 1 + sizes.iter().map(|e| e.0.weight).sum::<u32>(),
         }
     }
 }
@@ -173,6 +176,32 @@ impl DimExpr {
         }
     }
 
+    /// The size of a dim that both broadcast to: what is not 1, if that is one number.
+    pub fn broadcast(&self, other: &Self) -> Option<Self> {
+        let mut sizes = [self.broadcast_sizes(), other.broadcast_sizes()].concat();
+        sizes.retain(|e| e.as_constant() != Some(1));
+        sizes.sort_unstable();
+        sizes.dedup();
+        // What is not 1 is the result, since the others can only be 1 or the same.
+        if let Some(decided) = sizes.iter().find(|e| e.as_constant().is_some() || e.at_least(2).is_proven()) {
+            return Some(decided.clone());
+        }
+        match sizes.len() {
+            0 => Some(Self::constant(1)),
+            1 => sizes.pop(),
+            _ => Self::atom(Atom::Broadcast(sizes)),
+        }
+    }
+
+    fn broadcast_sizes(&self) -> Vec<Self> {
+        if let [Term { factors, coef: 1 }] = self.terms()
+            && let [Atom::Broadcast(sizes)] = factors.as_slice()
+        {
+            return sizes.clone();
+        }
+        vec![self.clone()]
+    }
+
     /// Whether two expressions are equal for all sizes, or for none.
     pub fn same(&self, other: &Self) -> Truth {
         if self == other {
@@ -228,6 +257,7 @@ impl DimExpr {
             Atom::FloorDiv(a, b) | Atom::Max(a, b) | Atom::Min(a, b) => {
                 a.mentions(condition) || b.mentions(condition)
             }
+            Atom::Broadcast(sizes) => sizes.iter().any(|e| e.mentions(condition)),
         })
     }
 }
@@ -239,6 +269,9 @@ impl Atom {
             Self::FloorDiv(a, b) => floor_div(a.eval(value_of)?, b.eval(value_of)?),
             Self::Max(a, b) => Some(a.eval(value_of)?.max(b.eval(value_of)?)),
             Self::Min(a, b) => Some(a.eval(value_of)?.min(b.eval(value_of)?)),
+            Self::Broadcast(sizes) => {
+                sizes.iter().try_fold(1, |common, e| broadcast(common, e.eval(value_of)?))
+            }
         }
     }
 
@@ -248,6 +281,9 @@ impl Atom {
             Self::FloorDiv(a, b) => a.substitute(new)?.floor_div(&b.substitute(new)?),
             Self::Max(a, b) => a.substitute(new)?.maximum(&b.substitute(new)?),
             Self::Min(a, b) => a.substitute(new)?.minimum(&b.substitute(new)?),
+            Self::Broadcast(sizes) => {
+                sizes.iter().try_fold(DimExpr::constant(1), |common, e| common.broadcast(&e.substitute(new)?))
+            }
         }
     }
 }
@@ -257,6 +293,13 @@ pub(super) fn floor_div(a: i64, b: i64) -> Option<i64> {
     let quotient = a.checked_div(b)?;
     let inexact = a.checked_rem(b)? != 0 && ((a < 0) != (b < 0));
     Some(quotient - i64::from(inexact))
+}
+
+fn broadcast(a: i64, b: i64) -> Option<i64> {
+    match (a, b) {
+        (1, n) | (n, 1) => Some(n),
+        (a, b) => (a == b).then_some(a),
+    }
 }
 
 pub(super) fn gcd(a: u64, b: u64) -> u64 {
@@ -336,7 +379,7 @@ mod tests {
     fn tree() -> impl Strategy<Value = Tree> {
         let leaf = prop_oneof![(0..3usize).prop_map(Tree::Symbol), (-7..8i64).prop_map(Tree::Number)];
         leaf.prop_recursive(5, 24, 2, |inner| {
-            (0..8u8, inner.clone(), inner).prop_map(|(op, a, b)| Tree::Node(op, Box::new(a), Box::new(b)))
+            (0..9u8, inner.clone(), inner).prop_map(|(op, a, b)| Tree::Node(op, Box::new(a), Box::new(b)))
         })
     }
 
@@ -355,6 +398,7 @@ mod tests {
                     4 => (a.ceil_div(&b)?, -floor_div(-x, y)?),
                     5 => (a.rem(&b)?, x - floor_div(x, y)? * y),
                     6 => (a.maximum(&b)?, x.max(y)),
+                    7 => (a.broadcast(&b)?, broadcast(x, y)?),
                     _ => (a.minimum(&b)?, x.min(y)),
                 }
             }

@@ -106,6 +106,10 @@ impl Atom {
                 let (a, b) = (a.interval(), b.interval());
                 Interval::new(a.lo.min(b.lo), a.hi.min(b.hi))
             }
+            Self::Broadcast(sizes) => sizes
+                .iter()
+                .map(DimExpr::interval)
+                .fold(Interval::point(1), |all, e| Interval::new(all.lo.min(e.lo), all.hi.max(e.hi))),
         }
     }
 }
