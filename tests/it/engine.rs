@@ -1,0 +1,357 @@
+//! The engine's rules S1 to S10: each one stops a patch that breaks it, and the graph stays as it was.
+
+use onnxpress::analysis::Facts;
+use onnxpress::diag::Diags;
+use onnxpress::ir::{Attr, Model, NodeId, OpId};
+use onnxpress::rewrite::{
+    Context, Exactness, Fusion, Match, Meta, Miss, OpsetRequest, PassContext, PassStats, Pat, Patch, Patterns,
+    Rule, Var, apply, fusion,
+};
+use onnxpress::target::Target;
+use onnxpress::text::{PrintOptions, parse_model, print_model};
+
+const META: Meta = Meta {
+    id: "test-rule",
+    summary: "a rule of the tests",
+    exactness: Exactness::Reassociates,
+    since_opset: 1,
+    emits: &[],
+};
+
+fn run(rule: &dyn Rule, text: &str) -> (Model, PassStats) {
+    let mut model = parse_model(text).unwrap();
+    let stats = run_on(rule, &mut model);
+    (model, stats)
+}
+
+fn run_on(rule: &dyn Rule, model: &mut Model) -> PassStats {
+    let (mut facts, mut diags) = (Facts::new(), Diags::new());
+    facts.infer_model(model, &mut diags);
+    let target = Target::named("onnx").unwrap();
+    let mut cx = PassContext {
+        facts: &mut facts,
+        diags: &mut diags,
+        runtime: None,
+        growth_budget: 0,
+        opset: OpsetRequest::Keep,
+        target: &target,
+        changes_left: u64::MAX,
+    };
+    let stats = apply(rule, model, &mut cx).unwrap();
+    stats
+}
+
+/// The reasons given, and proof that nothing was changed.
+fn refused(rule: &dyn Rule, text: &str) -> Vec<String> {
+    let mut before = parse_model(text).unwrap();
+    Facts::new().infer_model(&mut before, &mut Diags::new());
+    let (after, stats) = run(rule, text);
+    assert_eq!(stats.applied, 0, "it fired");
+    let print = |m: &Model| print_model(m, PrintOptions::default());
+    assert_eq!(print(&before), print(&after));
+    stats.misses.into_keys().collect()
+}
+
+fn ops(model: &Model) -> Vec<&'static str> {
+    let mut ops: Vec<_> = model.graph.nodes().map(|(_, n)| n.op().name).collect();
+    ops.sort_unstable();
+    ops
+}
+
+/// `-(-x)` becomes what the test says.
+struct DoubleNeg(fn(&Match<'_>, Var) -> Result<Patch, Miss>);
+
+impl Fusion for DoubleNeg {
+    type Vars = Var;
+    const META: Meta = META;
+    fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Var) {
+        let x = p.any();
+        (p.op("Neg", [p.op("Neg", [x])]), x.var())
+    }
+    fn rewrite(&self, m: &Match<'_>, x: &Var) -> Result<Patch, Miss> {
+        self.0(m, *x)
+    }
+}
+
+fn to_abs() -> Box<dyn Rule> {
+    fusion(DoubleNeg(|m, x| Ok(Patch::op("Abs", [m.get(x)]))))
+}
+
+fn graph(body: &str) -> String {
+    graph_at(17, body)
+}
+
+fn graph_at(opset: i64, body: &str) -> String {
+    format!("<ir_version: 8, opset_import: [\"\" : {opset}]>\ng (float[N,3] x) => (float[N,3] y) {{\n{body}\n}}")
+}
+
+#[test]
+fn a_match_is_replaced_and_its_dead_nodes_go() {
+    let (model, stats) = run(&*to_abs(), &graph("a = Neg(x)\nb = Neg(a)\ny = Relu(b)"));
+    assert_eq!((stats.applied, ops(&model)), (1, vec!["Abs", "Relu"]));
+}
+
+#[test]
+fn s1_values_read_elsewhere_refuse() {
+    let outside = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[N,3] x) => (float[N,3] y, float[N,3] a) {\na = Neg(x)\ny = Neg(a)\n}";
+    assert_eq!(refused(&*to_abs(), outside), ["an inner value is read outside the match"]);
+    assert_eq!(
+        refused(&*to_abs(), &graph("a = Neg(x)\nb = Neg(a)\ny = Add(a, b)")),
+        ["an inner value is read outside the match"]
+    );
+    let captured = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[N,3] x, bool c) => (float[N,3] y, float[N,3] z) {\na = Neg(x)\ny = Neg(a)\n\
+        z = If (c) <then_branch = t () => (float[N,3] p) { p = Relu(a) }, \
+        else_branch = e () => (float[N,3] q) { q = Exp(x) }>\n}";
+    assert_eq!(refused(&*to_abs(), captured), ["an inner value is read outside the match"]);
+}
+
+#[test]
+fn s1_shared_values_live_on() {
+    struct Shared;
+    impl Fusion for Shared {
+        type Vars = Var;
+        const META: Meta = META;
+        fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Var) {
+            let x = p.any();
+            (p.op("Neg", [p.op("Neg", [x]).shared()]), x.var())
+        }
+        fn rewrite(&self, m: &Match<'_>, x: &Var) -> Result<Patch, Miss> {
+            Ok(Patch::op("Abs", [m.get(*x)]))
+        }
+    }
+    let (model, stats) = run(&*fusion(Shared), &graph("a = Neg(x)\nb = Neg(a)\ny = Add(a, b)"));
+    assert_eq!((stats.applied, ops(&model)), (1, vec!["Abs", "Add", "Neg"]));
+}
+
+#[test]
+fn s2_another_type_or_shape_refuses() {
+    let cast = fusion(DoubleNeg(|m, x| Ok(Patch::op("Cast", [m.get(x)]).attr("to", Attr::Int(11)))));
+    assert_eq!(
+        refused(&*cast, &graph("a = Neg(x)\nb = Neg(a)\ny = Relu(b)")),
+        ["the new value is double instead of float"]
+    );
+    let turned =
+        fusion(DoubleNeg(|m, x| Ok(Patch::op("Transpose", [m.get(x)]).attr("perm", Attr::Ints(vec![1, 0])))));
+    assert_eq!(
+        refused(&*turned, &graph("a = Neg(x)\nb = Neg(a)\ny = Relu(b)")),
+        ["the new value's shape is not proven to be the same"]
+    );
+    let flat = fusion(DoubleNeg(|m, x| Ok(Patch::op("Flatten", [m.get(x)]).attr("axis", Attr::Int(0)))));
+    assert_eq!(refused(&*flat, &graph("a = Neg(x)\nb = Neg(a)\ny = Relu(b)")).len(), 1);
+}
+
+#[test]
+fn s3_a_match_does_not_cross_into_a_body() {
+    let crossing = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[N,3] x, bool c) => (float[N,3] y) {\na = Neg(x)\n\
+        y = If (c) <then_branch = t () => (float[N,3] p) { p = Neg(a) }, \
+        else_branch = e () => (float[N,3] q) { q = Exp(a) }>\n}";
+    refused(&*to_abs(), crossing);
+}
+
+#[test]
+fn bodies_are_rewritten_as_the_root_is() {
+    let inside = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[N,3] x, bool c) => (float[N,3] y) {\n\
+        y = If (c) <then_branch = t () => (float[N,3] p) { a = Neg(x)\n p = Neg(a) }, \
+        else_branch = e () => (float[N,3] q) { q = Exp(x) }>\n}";
+    let (model, stats) = run(&*to_abs(), inside);
+    assert_eq!((stats.applied, ops(&model)), (1, vec!["Abs", "Exp", "If"]));
+}
+
+/// Starts at `Relu` and reads its own output.
+struct Cyclic;
+
+impl Rule for Cyclic {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+    fn ops(&self) -> &[OpId] {
+        const OPS: &[OpId] = &[OpId::onnx("Relu")];
+        OPS
+    }
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+        Ok(Patch::op("Abs", [cx.node(node).outputs()[0]]))
+    }
+}
+
+#[test]
+fn s4_a_patch_that_reads_what_it_replaces_refuses() {
+    assert_eq!(
+        refused(&Cyclic, &graph("a = Relu(x)\ny = Exp(a)")),
+        ["the new nodes would read what they replace"]
+    );
+}
+
+#[test]
+fn s5_outputs_keep_name_and_producer() {
+    let (model, stats) = run(&*to_abs(), &graph("a = Neg(x)\ny = Neg(a)"));
+    let output = model.graph.root().outputs().next().unwrap();
+    assert_eq!((stats.applied, &**model.graph.value(output).name()), (1, "y"));
+
+    let forward = || fusion(DoubleNeg(|m, x| Ok(Patch::forward(m.graph.node(m.root()).outputs()[0], m.get(x)))));
+    assert_eq!(
+        refused(&*forward(), &graph("a = Neg(x)\ny = Neg(a)")),
+        ["an output needs a producer of its own, apart from the input"]
+    );
+    let two = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[N,3] x) => (float[N,3] y, float[N,3] z) {\nz = Exp(x)\na = Neg(z)\ny = Neg(a)\n}";
+    assert_eq!(refused(&*forward(), two), ["two outputs cannot be one value"]);
+    let (model, _) = run(&*forward(), &graph("e = Exp(x)\na = Neg(e)\ny = Neg(a)"));
+    let output = model.graph.root().outputs().next().unwrap();
+    assert_eq!((ops(&model), &**model.graph.value(output).name()), (vec!["Exp"], "y"));
+}
+
+#[test]
+fn s7_an_op_that_the_opset_or_target_lacks_refuses() {
+    let gelu = fusion(DoubleNeg(|m, x| Ok(Patch::op("Gelu", [m.get(x)]))));
+    assert_eq!(
+        refused(&*gelu, &graph("a = Neg(x)\nb = Neg(a)\ny = Relu(b)")),
+        ["Gelu needs opset 20 and the model has 17: see --opset"]
+    );
+    assert_eq!(run(&*gelu, &graph_at(20, "a = Neg(x)\nb = Neg(a)\ny = Relu(b)")).1.applied, 1);
+    let contrib = fusion(DoubleNeg(|m, x| Ok(Patch::op(OpId::microsoft("Gelu"), [m.get(x)]))));
+    assert_eq!(
+        refused(&*contrib, &graph("a = Neg(x)\nb = Neg(a)\ny = Relu(b)")),
+        ["the target onnx gets no com.microsoft.Gelu"]
+    );
+}
+
+/// Replaces any node by `Abs` of its first input.
+struct Everything;
+
+impl Rule for Everything {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+    fn ops(&self) -> &[OpId] {
+        &[]
+    }
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+        match cx.node(node).input(0) {
+            Some(x) if !cx.node(node).op().is("Abs") => Ok(Patch::op("Abs", [x])),
+            _ => Err(Miss::Silent),
+        }
+    }
+}
+
+#[test]
+fn s8_random_nodes_are_not_visited() {
+    let text = graph("a = RandomNormalLike(x)\ny = Exp(a)");
+    let (model, stats) = run(&Everything, &text);
+    assert_eq!((stats.applied, ops(&model)), (1, vec!["Abs", "RandomNormalLike"]));
+}
+
+/// Replaces `Abs` by `Abs`, for ever.
+struct Endless;
+
+impl Rule for Endless {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+    fn ops(&self) -> &[OpId] {
+        const OPS: &[OpId] = &[OpId::onnx("Abs")];
+        OPS
+    }
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+        Ok(Patch::op("Abs", [cx.node(node).input(0).unwrap()]))
+    }
+}
+
+#[test]
+fn s10_a_rule_without_end_is_our_defect() {
+    let mut model = parse_model(&graph("y = Abs(x)")).unwrap();
+    let (mut facts, mut diags) = (Facts::new(), Diags::new());
+    facts.infer_model(&mut model, &mut diags);
+    let target = Target::named("onnx").unwrap();
+    let mut cx = PassContext {
+        facts: &mut facts,
+        diags: &mut diags,
+        runtime: None,
+        growth_budget: 0,
+        opset: OpsetRequest::Keep,
+        target: &target,
+        changes_left: u64::MAX,
+    };
+    let error = apply(&Endless, &mut model, &mut cx).unwrap_err();
+    assert!(error.message().contains("test-rule never comes to an end"), "{error}");
+    assert!(error.help().unwrap().contains("defect of onnxpress"));
+}
+
+/// `x * t * 0.5` for any `t` that is `1 + Tanh(x)`.
+struct Chain;
+
+impl Fusion for Chain {
+    type Vars = Var;
+    const META: Meta = META;
+    fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Var) {
+        let x = p.any();
+        (x * (p.op("Tanh", [x]) + 1.0) * 0.5, x.var())
+    }
+    fn rewrite(&self, m: &Match<'_>, x: &Var) -> Result<Patch, Miss> {
+        Ok(Patch::op("Abs", [m.get(*x)]))
+    }
+}
+
+#[test]
+fn sums_and_products_match_in_any_order_and_bracketing() {
+    let k = "<float one = {1}, float half = {0.5}>\n";
+    for product in [
+        "u = Mul(x, t)\ny = Mul(u, half)",
+        "u = Mul(t, x)\ny = Mul(half, u)",
+        "u = Mul(half, x)\ny = Mul(t, u)",
+        "u = Mul(t, half)\ny = Mul(x, u)",
+    ] {
+        let text = format!(
+            "<ir_version: 8, opset_import: [\"\" : 17]>\ng (float[N,3] x) => (float[N,3] y) {k} {{\n\
+             h = Tanh(x)\nt = Add(one, h)\n{product}\n}}"
+        );
+        let (model, stats) = run(&*fusion(Chain), &text);
+        assert_eq!((stats.applied, ops(&model)), (1, vec!["Abs"]), "{product}");
+    }
+}
+
+#[test]
+fn numbers_match_with_their_rank_and_value() {
+    let text = |one: &str, half: &str, x: &str| {
+        format!(
+            "<ir_version: 8, opset_import: [\"\" : 17]>\ng ({x} x) => (float y) \
+             <{one}, {half}> {{\nh = Tanh(x)\nt = Add(one, h)\nu = Mul(x, t)\ny = Mul(u, half)\n}}"
+        )
+    };
+    let fires = |one: &str, half: &str, x: &str| {
+        let mut model = parse_model(&text(one, half, x)).unwrap();
+        run_on(&*fusion(Chain), &mut model).applied == 1
+    };
+    let (one, half) = ("float one = {1}", "float half = {0.5}");
+    assert!(fires(one, half, "float[N,3]"));
+    assert!(fires("float[1] one = {1}", "float[1,1] half = {0.5}", "float[N,3]"));
+    assert!(!fires("float[1,1] one = {1}", half, "float[N]"), "a wider constant adds a dim");
+    assert!(!fires(one, "float half = {0.25}", "float[N,3]"));
+    assert!(!fires(one, "float[3] half = {0.5, 0.5, 0.5}", "float[N,3]"));
+}
+
+#[test]
+fn near_misses_say_where() {
+    let text = graph("h = Tanh(x)\nt = Add(h, h)\nu = Mul(x, t)\ny = Mul(u, u)");
+    let (_, stats) = run(&*fusion(Chain), &text);
+    assert_eq!(stats.applied, 0);
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]>\ng (float[N,3] x, float k) => (float[N,3] y) \
+         <float half = {0.5}> {\nh = Tanh(x)\nt = Add(k, h)\nu = Mul(x, t)\ny = Mul(u, half)\n}";
+    let (_, stats) = run(&*fusion(Chain), text);
+    let (reason, missed) = stats.misses.iter().next().expect("most of the formula was there");
+    assert!(reason.contains("no constant"), "{reason}");
+    assert!(missed.example.contains('k'), "{}", missed.example);
+}
+
+#[test]
+fn a_constant_with_many_readers_costs_no_more() {
+    let lines: String = (0..2000).map(|i| format!("a{i} = Add(x{i}, k)\nx{} = Neg(a{i})\n", i + 1)).collect();
+    let text = format!(
+        "<ir_version: 8, opset_import: [\"\" : 17]>\ng (float[N,3] x0) => (float[N,3] x2000) <float k = {{1}}> {{\n{lines}}}"
+    );
+    let (model, stats) = run(&Everything, &text);
+    assert_eq!((stats.applied, model.graph.len()), (4000, 4000));
+}
