@@ -18,6 +18,7 @@
 //! `DequantizeLinear`, whose structure tells runtimes how to compute; nodes with bodies; operators
 //! that are no ONNX or ONNX Runtime ones; functions, which hold no initializers.
 
+mod batch;
 mod budget;
 mod search;
 
@@ -47,7 +48,10 @@ impl Pass for FoldConstants {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        let known = search::evaluate(&model.graph, &model.opsets, cx.facts)?;
+        let mut known = search::evaluate(&model.graph, &model.opsets, cx.facts)?;
+        if let Some(runtime) = cx.runtime {
+            batch::evaluate(model, &mut known, runtime);
+        }
         let mut fold = Fold {
             graph: &mut model.graph,
             known: &known,

@@ -1,5 +1,10 @@
 //! `infer-shapes`: types and shapes, symbolic where they are not fixed, are worked out for every value.
 //!
+//! ```text
+//! x: float[N,3,H,W], w: float[8,3,3,3];  y = Conv<strides=[2,2], pads=[1,1,1,1]>(x, w)
+//!   ->  y: float[N,8,(H + 1)//2,(W + 1)//2]
+//! ```
+//!
 //! Exact: no node changes. Declarations inside the graph are not trusted; what is inferred follows
 //! from the graph's inputs, its constants and the operators' definitions. Later passes fire on what
 //! is proven here.

@@ -120,8 +120,12 @@ fn cast_like(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
 
 /// Whether the shape is proven to stay. A shape that merely may stay is a near miss.
 fn same_shape(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
+    shape_stays(cx, node, 0)
+}
+
+fn shape_stays(cx: &Context<'_>, node: NodeId, operand: usize) -> Result<(), Miss> {
     let n = cx.node(node);
-    let (from, to) = (n.input(0).ok_or(Miss::Silent)?, n.outputs()[0]);
+    let (from, to) = (n.input(operand).ok_or(Miss::Silent)?, n.outputs()[0]);
     match compare_shapes(cx.graph, from, to) {
         Truth::Proven => Ok(()),
         Truth::Refuted => Err(Miss::Silent),
@@ -191,7 +195,7 @@ fn one_part(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
 
 fn dropout(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
     let n = cx.node(node);
-    require!(!cx.is_random(node), n.input(0), "the Dropout may be in training mode");
+    holds(!cx.is_random(node))?;
     for &mask in &n.outputs()[1..] {
         require!(cx.graph.value(mask).uses().is_empty(), mask, "the mask of the Dropout is read");
     }
@@ -211,10 +215,7 @@ fn is_number(graph: &Graph, value: Option<ValueId>, number: f64) -> bool {
 fn neutral(cx: &Context<'_>, node: NodeId, number: usize, kept: usize, value: f64) -> Result<(), Miss> {
     let n = cx.node(node);
     holds(cx.opset() >= 7 && is_number(cx.graph, n.input(number), value))?;
-    let kept = n.input(kept).ok_or(Miss::Silent)?;
-    let same = compare_shapes(cx.graph, kept, n.outputs()[0]) == Truth::Proven;
-    require!(same, kept, "the shape is not proven to stay");
-    Ok(())
+    shape_stays(cx, node, kept)
 }
 
 fn neutral_one(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {

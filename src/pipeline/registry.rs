@@ -2,7 +2,10 @@
 //!
 //! A new pass is its file, its line in `passes/mod.rs` and one line here.
 
-use crate::passes::convert_opset;
+use crate::passes::{
+    convert_opset, fold_constants, fuse_conv_batch_norm, fuse_gelu, fuse_gelu_tanh, fuse_layer_norm,
+    infer_shapes, inline_constant_if, lift_constants, merge_duplicates, remove_dead, remove_identity,
+};
 use crate::rewrite::{Fusion, Meta, Pass, Rule, fusion};
 
 /// A pass, and the text of its file.
@@ -21,7 +24,23 @@ pub enum Work {
 
 /// All passes, in the order in which they run.
 pub fn registry() -> Vec<Entry> {
-    vec![Entry::whole(convert_opset::ConvertOpset, include_str!("../passes/convert_opset.rs"))]
+    vec![
+        Entry::whole(convert_opset::ConvertOpset, include_str!("../passes/convert_opset.rs")),
+        Entry::rule(lift_constants::LiftConstants, include_str!("../passes/lift_constants.rs")),
+        Entry::whole(infer_shapes::InferShapes, include_str!("../passes/infer_shapes.rs")),
+        Entry::rule(inline_constant_if::InlineConstantIf, include_str!("../passes/inline_constant_if.rs")),
+        Entry::whole(fold_constants::FoldConstants, include_str!("../passes/fold_constants.rs")),
+        Entry::rule(remove_identity::RemoveIdentity, include_str!("../passes/remove_identity.rs")),
+        Entry::whole(merge_duplicates::MergeDuplicates, include_str!("../passes/merge_duplicates.rs")),
+        Entry::formula(fuse_layer_norm::FuseLayerNorm, include_str!("../passes/fuse_layer_norm.rs")),
+        Entry::formula(fuse_gelu::FuseGelu, include_str!("../passes/fuse_gelu.rs")),
+        Entry::formula(fuse_gelu_tanh::FuseGeluTanh, include_str!("../passes/fuse_gelu_tanh.rs")),
+        Entry::rule(
+            fuse_conv_batch_norm::FuseConvBatchNorm,
+            include_str!("../passes/fuse_conv_batch_norm.rs"),
+        ),
+        Entry::whole(remove_dead::RemoveDead, include_str!("../passes/remove_dead.rs")),
+    ]
 }
 
 impl Entry {
