@@ -30,6 +30,11 @@ pub(super) fn kind_word(kind: AttrKind) -> &'static str {
     KINDS.iter().find(|row| row.0 == kind).map_or("undefined", |row| row.1)
 }
 
+/// Whether a kind is one of lists.
+pub(super) fn is_list(kind: AttrKind) -> bool {
+    list_of(kind) == kind
+}
+
 fn list_of(kind: AttrKind) -> AttrKind {
     KINDS.iter().find(|row| row.0 == kind).map_or(kind, |row| row.2)
 }

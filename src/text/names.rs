@@ -32,7 +32,8 @@ impl<'g> Names<'g> {
     }
 
     fn region(&mut self, region: RegionId, mut visible: Visible, fresh: &mut Fresh) -> Visible {
-        for value in defined(self.graph, region) {
+        let mut done = FxHashSet::default();
+        for value in defined(self.graph, region).into_iter().filter(|&v| done.insert(v)) {
             let own = self.graph.value(value).name();
             if own.is_empty() && self.graph.value(value).uses().is_empty() {
                 continue;
@@ -48,9 +49,10 @@ impl<'g> Names<'g> {
     }
 }
 
-/// Inputs, initializers and node outputs of one region, oldest node first.
+/// The values of one region, each once or more: inputs and outputs first, which so keep their names.
 fn defined(graph: &Graph, region: RegionId) -> Vec<ValueId> {
     let mut values = graph.region(region).inputs().to_vec();
+    values.extend(graph.region(region).outputs().filter(|&v| graph.region_of(v) == Some(region)));
     values.extend(graph.initializers(region));
     let mut nodes: Vec<_> = graph.nodes_in(region).collect();
     nodes.sort_unstable_by_key(|(id, node)| (node.order(), *id));

@@ -1,13 +1,14 @@
 //! Models to text, in the form that [`parse_model`](super::parse_model) reads.
 
-use super::attribute::kind_word;
+use super::attribute::{is_list, kind_word};
 use super::header;
 use super::names::Names;
 use super::tensor::{PrintOptions, initial_text, initializer_text, tensor_text};
 use super::types::type_text;
 use super::write::{float, float_attribute, quoted, quoted_unless_identifier, quoted_unless_plain};
 use crate::ir::{
-    Attr, Attribute, Def, Function, Graph, Model, Node, NodeId, RegionId, SparseTensor, ValueId, topological,
+    Attr, AttrKind, Attribute, Def, Function, Graph, Model, Node, NodeId, RegionId, SparseTensor, ValueId,
+    topological,
 };
 use rustc_hash::FxHashSet;
 
@@ -81,7 +82,7 @@ impl<'g> Printer<'g> {
 
     /// Inputs, outputs, values and nodes; a line is not ended.
     fn signature(&mut self, region: RegionId) {
-        let inputs: Vec<String> = self.inputs(region).map(|v| self.input(v)).collect();
+        let inputs: Vec<String> = self.inputs(region).into_iter().map(|v| self.input(v)).collect();
         let outputs: Vec<String> =
             self.graph.region(region).outputs().map(|v| self.output(region, v)).collect();
         self.line(&format!(" ({}) => ({})", inputs.join(", "), outputs.join(", ")));
@@ -121,10 +122,16 @@ impl<'g> Printer<'g> {
             .unwrap_or_else(|_| self.graph.nodes_in(region).map(|(id, _)| id).collect())
     }
 
-    /// Inputs and the initializers that are written as such.
-    fn inputs(&self, region: RegionId) -> impl Iterator<Item = ValueId> {
-        let listed = self.graph.initializers(region).filter(|&v| self.is_listed(v));
-        self.graph.region(region).inputs().iter().copied().chain(listed)
+    /// Inputs and the initializers that are listed among them, where they stood.
+    fn inputs(&self, region: RegionId) -> Vec<ValueId> {
+        let mut listed = self.graph.initializers(region).filter(|&v| self.is_listed(v)).peekable();
+        let mut inputs = Vec::new();
+        for &input in self.graph.region(region).inputs() {
+            inputs.extend(std::iter::from_fn(|| listed.next_if(|l| *l < input)));
+            inputs.push(input);
+        }
+        inputs.extend(listed);
+        inputs
     }
 
     fn is_listed(&self, value: ValueId) -> bool {
@@ -183,40 +190,57 @@ impl<'g> Printer<'g> {
         }
         let outputs: Vec<String> = node.outputs().iter().map(|&v| self.name(v)).collect();
         self.out.push_str(&format!("{} = {}", outputs.join(", "), op_text(node)));
-        let bodies = node.regions().next().is_some();
-        if !bodies && !node.attrs().is_empty() {
-            self.out.push_str(" <");
-            self.attributes(node.attrs());
-            self.out.push('>');
-        }
         let inputs: Vec<String> =
             node.inputs().map(|v| v.map_or_else(|| "\"\"".into(), |v| self.name(v))).collect();
-        self.out.push_str(&format!(" ({})", inputs.join(", ")));
-        if bodies {
-            self.out.push_str(" <");
-            self.attributes(node.attrs());
-            self.out.push('>');
+        let inputs = format!(" ({})", inputs.join(", "));
+        if node.regions().next().is_some() {
+            self.out.push_str(&inputs);
+            self.attribute_lines(node.attrs());
+        } else {
+            if !node.attrs().is_empty() {
+                self.out.push_str(" <");
+                self.attributes(node.attrs());
+                self.out.push('>');
+            }
+            self.out.push_str(&inputs);
         }
         self.line("");
+    }
+
+    /// Attributes with bodies among them, each on a line of its own.
+    fn attribute_lines(&mut self, attrs: &[Attribute]) {
+        self.out.push_str(" <");
+        self.depth += 1;
+        for (i, attribute) in attrs.iter().enumerate() {
+            self.line(if i > 0 { "," } else { "" });
+            self.indent();
+            self.named(attribute);
+        }
+        self.depth -= 1;
+        self.out.push('>');
     }
 
     fn attributes(&mut self, attrs: &[Attribute]) {
         for (i, attribute) in attrs.iter().enumerate() {
             self.out.push_str(if i > 0 { ", " } else { "" });
-            self.out.push_str(&quoted_unless_identifier(&attribute.name));
-            self.attribute(&attribute.value);
+            self.named(attribute);
         }
     }
 
+    fn named(&mut self, attribute: &Attribute) {
+        self.out.push_str(&quoted_unless_identifier(&attribute.name));
+        self.attribute(&attribute.value);
+    }
+
     fn attribute(&mut self, value: &Attr) {
-        let kind = kind_word(value.kind());
+        let (kind, word) = (value.kind(), kind_word(value.kind()));
         let text = match value {
             Attr::Ref(name, _) => {
-                self.out.push_str(&format!(": {kind} = @{}", quoted_unless_identifier(name)));
+                self.out.push_str(&format!(": {word} = @{}", quoted_unless_identifier(name)));
                 return;
             }
             Attr::Region(body) => return self.bodies(" = ", std::slice::from_ref(body), ""),
-            Attr::Regions(bodies) if !bodies.is_empty() => return self.bodies(" = [", bodies, "]"),
+            Attr::Regions(bodies) if !bodies.is_empty() => return self.bodies(": graphs = [", bodies, "]"),
             Attr::Float(v) => float_attribute(*v),
             Attr::Int(v) => v.to_string(),
             Attr::String(v) => quoted(v),
@@ -231,19 +255,17 @@ impl<'g> Printer<'g> {
             Attr::Types(v) => list(v, type_text),
             Attr::Regions(_) => "[]".into(),
         };
-        // What reads the same in two kinds, or in none, says its kind.
-        let stated = text == "[]" || matches!(value, Attr::Floats(_));
-        self.out.push_str(&if stated { format!(": {kind} = {text}") } else { format!(" = {text}") });
+        // Said where the values alone would not, to us or to ONNX's own parser.
+        let stated = text == "[]" || !matches!(kind, AttrKind::Ints | AttrKind::Strings) && is_list(kind);
+        self.out.push_str(&if stated { format!(": {word} = {text}") } else { format!(" = {text}") });
     }
 
     fn bodies(&mut self, open: &str, bodies: &[RegionId], close: &str) {
         self.out.push_str(open);
-        self.depth += 1;
         for (i, body) in bodies.iter().enumerate() {
             self.out.push_str(if i > 0 { ", " } else { "" });
             self.region(*body);
         }
-        self.depth -= 1;
         self.out.push_str(close);
     }
 
