@@ -13,6 +13,7 @@
 //! | `shape` | one rule an op |
 
 pub mod order;
+mod verify;
 
 mod facts;
 mod grid;
@@ -22,3 +23,4 @@ mod site;
 pub use facts::{Env, Facts};
 pub use grid::Element;
 pub use order::captures;
+pub use verify::verify;

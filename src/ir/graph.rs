@@ -299,12 +299,17 @@ impl Graph {
         &self.values[value.index()]
     }
 
+    /// The region; `None` once the node that held it was removed.
+    pub fn get_region(&self, region: RegionId) -> Option<&Region> {
+        self.regions[region.index()].as_ref()
+    }
+
     /// The region.
     ///
     /// # Panics
     /// The node that held it was removed.
     pub fn region(&self, region: RegionId) -> &Region {
-        self.regions[region.index()].as_ref().expect("a removed body is never read: S6")
+        self.get_region(region).expect("a removed body is never read: S6")
     }
 
     /// The root region: the graph's own inputs, outputs and initializers.

@@ -25,6 +25,8 @@ mod model;
 mod op;
 mod order;
 mod residue;
+#[cfg(test)]
+mod sabotage;
 mod types;
 
 pub use attr::{Attr, AttrKind, Attribute, SparseTensor};
