@@ -6,6 +6,7 @@ use super::lexer::Lexer;
 use super::write::quoted;
 use crate::error::Result;
 use crate::ir::{Function, Model, Opsets, Residue};
+use crate::proto::{FunctionProto, ModelProto, StringStringEntryProto};
 use prost::Message;
 
 /// Of a text that does not say.
@@ -22,56 +23,24 @@ pub(super) struct Header {
     producer_version: Option<String>,
     model_version: Option<i64>,
     doc_string: Option<String>,
-    metadata: Vec<Entry>,
-}
-
-/// The fields of `ModelProto` that the syntax knows and the IR does not.
-#[derive(Clone, PartialEq, Message)]
-struct ModelFields {
-    #[prost(string, optional, tag = "2")]
-    producer_name: Option<String>,
-    #[prost(string, optional, tag = "3")]
-    producer_version: Option<String>,
-    #[prost(string, optional, tag = "4")]
-    domain: Option<String>,
-    #[prost(int64, optional, tag = "5")]
-    model_version: Option<i64>,
-    #[prost(string, optional, tag = "6")]
-    doc_string: Option<String>,
-    #[prost(message, repeated, tag = "14")]
-    metadata: Vec<Entry>,
-}
-
-/// Those of `FunctionProto`.
-#[derive(Clone, PartialEq, Message)]
-struct FunctionFields {
-    #[prost(string, optional, tag = "8")]
-    doc_string: Option<String>,
-}
-
-/// `StringStringEntryProto`.
-#[derive(Clone, PartialEq, Message)]
-struct Entry {
-    #[prost(string, optional, tag = "1")]
-    key: Option<String>,
-    #[prost(string, optional, tag = "2")]
-    value: Option<String>,
+    metadata: Vec<StringStringEntryProto>,
 }
 
 impl Header {
     pub(super) fn model_residue(&self) -> Residue {
-        residue(&ModelFields {
+        residue(&ModelProto {
             producer_name: self.producer_name.clone(),
             producer_version: self.producer_version.clone(),
             domain: self.domain.clone(),
             model_version: self.model_version,
             doc_string: self.doc_string.clone(),
-            metadata: self.metadata.clone(),
+            metadata_props: self.metadata.clone(),
+            ..ModelProto::default()
         })
     }
 
     pub(super) fn function_residue(&self) -> Residue {
-        residue(&FunctionFields { doc_string: self.doc_string.clone() })
+        residue(&FunctionProto { doc_string: self.doc_string.clone(), ..FunctionProto::default() })
     }
 }
 
@@ -103,7 +72,7 @@ pub(super) fn read(lexer: &mut Lexer<'_>) -> Result<Header> {
                 Ok(())
             })?,
             "metadata_props" => pairs(lexer, |lexer, key| {
-                header.metadata.push(Entry { key: Some(key), value: Some(lexer.utf8()?) });
+                header.metadata.push(StringStringEntryProto { key: Some(key), value: Some(lexer.utf8()?) });
                 Ok(())
             })?,
             "domain" => header.domain = Some(lexer.utf8()?),
@@ -138,7 +107,7 @@ fn pairs(lexer: &mut Lexer<'_>, mut value: impl FnMut(&mut Lexer<'_>, String) ->
 
 /// The head of a model, one entry a line.
 pub(super) fn model_text(model: &Model) -> String {
-    let fields: ModelFields = carried(&model.residue);
+    let fields: ModelProto = carried(&model.residue);
     let mut lines = vec![format!("ir_version: {}", model.ir_version), opsets_text(&model.opsets)];
     let mut text = |key: &str, value: &Option<String>| {
         lines.extend(value.as_ref().map(|v| format!("{key}: {}", quoted(v.as_bytes()))));
@@ -148,9 +117,11 @@ pub(super) fn model_text(model: &Model) -> String {
     text("domain", &fields.domain);
     text("doc_string", &fields.doc_string);
     lines.extend(fields.model_version.map(|v| format!("model_version: {v}")));
-    if !fields.metadata.is_empty() {
-        let entry = |e: &Entry| format!("{}: {}", quoted(e.key().as_bytes()), quoted(e.value().as_bytes()));
-        let entries: Vec<String> = fields.metadata.iter().map(entry).collect();
+    if !fields.metadata_props.is_empty() {
+        let entry = |e: &StringStringEntryProto| {
+            format!("{}: {}", quoted(e.key().as_bytes()), quoted(e.value().as_bytes()))
+        };
+        let entries: Vec<String> = fields.metadata_props.iter().map(entry).collect();
         lines.push(format!("metadata_props: [{}]", entries.join(", ")));
     }
     head(&lines)
@@ -158,7 +129,7 @@ pub(super) fn model_text(model: &Model) -> String {
 
 /// The head of a function.
 pub(super) fn function_text(function: &Function) -> String {
-    let fields: FunctionFields = carried(&function.residue);
+    let fields: FunctionProto = carried(&function.residue);
     let mut lines = vec![format!("domain: {}", quoted(function.domain.as_bytes()))];
     if !function.overload.is_empty() {
         lines.push(format!("overload: {}", quoted(function.overload.as_bytes())));

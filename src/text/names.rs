@@ -1,8 +1,8 @@
 //! The name under which a value stands in a text: its own, unless that would be read as another value's.
 //!
-//! A value that is read needs a name, and no name may be used again in its region or in a body inside it.
+//! All but omitted outputs need a name, and no name may be used again in its region or in a body inside it.
 
-use crate::ir::{Graph, Name, RegionId, ValueId};
+use crate::ir::{Def, Graph, Name, RegionId, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Names that differ from the values' own.
@@ -35,7 +35,7 @@ impl<'g> Names<'g> {
         let mut done = FxHashSet::default();
         for value in defined(self.graph, region).into_iter().filter(|&v| done.insert(v)) {
             let own = self.graph.value(value).name();
-            if own.is_empty() && self.graph.value(value).uses().is_empty() {
+            if is_omitted(self.graph, value) {
                 continue;
             }
             if !own.is_empty() && visible.insert(own) {
@@ -47,6 +47,12 @@ impl<'g> Names<'g> {
         }
         visible
     }
+}
+
+/// Whether a value is an output that its node leaves out.
+fn is_omitted(graph: &Graph, value: ValueId) -> bool {
+    let value = graph.value(value);
+    value.name().is_empty() && value.uses().is_empty() && matches!(value.def(), Def::Output { .. })
 }
 
 /// The values of one region, each once or more: inputs and outputs first, which so keep their names.

@@ -62,10 +62,11 @@ fn ops(graph: &Graph, opsets: &Opsets, functions: &FxHashSet<OpId>) -> Result<()
     for (id, node) in graph.nodes().filter(|(_, node)| !functions.contains(&node.op())) {
         let op = node.op();
         match opsets.get(op.domain) {
-            Some(version) => match schema::lookup(op.domain, op.name, version) {
-                Some(schema) => fits(graph, id, node, schema)?,
-                None => {}
-            },
+            Some(version) => {
+                if let Some(schema) = schema::lookup(op.domain, op.name, version) {
+                    fits(graph, id, node, schema)?;
+                }
+            }
             None if schema::versions(op.domain, op.name).is_empty() => {}
             None => {
                 let domain = if op.domain.is_empty() { "ai.onnx" } else { op.domain };

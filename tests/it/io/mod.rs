@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every model of the fixtures but the generated large ones, sorted. They must be there.
-fn fixtures() -> Vec<PathBuf> {
+pub(super) fn fixtures() -> Vec<PathBuf> {
     let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cache");
     let mut found = Vec::new();
     for folder in ["models", "node-cases", "light", "simple", "pytorch-converted", "pytorch-operator"] {

@@ -1,5 +1,8 @@
 //! The textual syntax: what is printed is read back as the same model.
 
+mod corpus;
+mod property;
+
 use onnxpress::ir::Model;
 use onnxpress::text::{PrintOptions, diff, parse_model, print_model};
 
