@@ -14,7 +14,7 @@
 //! | V7 | Inputs and outputs of the root graph and of functions have names, each the name of one value. | a file or us |
 //! | V8 | The known type of a constant is its tensor's. | us |
 //! | V9 | A domain whose ops are known and used is imported, unless a function of the model defines the op. | a file or us |
-//! | V10 | A node of a known op has as many operands and outputs as the op's schema allows, and its required attributes, of their kinds. | a file or us |
+//! | V10 | A node of an `ai.onnx` op of a known version has as many operands and outputs as the op's schema allows, and its required attributes, of their kinds. | a file or us |
 //! | V11 | No two functions have one domain, name and overload. | a file |
 //!
 //! Other names may clash or be missing: export gives those that are read names of their own. Unknown ops, domains and

@@ -1,11 +1,11 @@
 //! The engine's rules S1 to S10: each one stops a patch that breaks it, and the graph stays as it was.
 
-use onnxpress::analysis::Facts;
+use onnxpress::analysis::{Facts, verify};
 use onnxpress::diag::Diags;
 use onnxpress::ir::{Attr, Model, NodeId, OpId};
 use onnxpress::rewrite::{
-    Context, Exactness, Fusion, Match, Meta, Miss, OpsetRequest, PassContext, PassStats, Pat, Patch, Patterns,
-    Rule, Var, apply, fusion,
+    Context, Exactness, Fusion, Match, Meta, Miss, OpsetRequest, PassContext, PassStats, Pat, Patch,
+    Patterns, Rule, Var, apply, fusion,
 };
 use onnxpress::target::Target;
 use onnxpress::text::{PrintOptions, parse_model, print_model};
@@ -38,6 +38,7 @@ fn run_on(rule: &dyn Rule, model: &mut Model) -> PassStats {
         changes_left: u64::MAX,
     };
     let stats = apply(rule, model, &mut cx).unwrap();
+    verify(model).unwrap();
     stats
 }
 
@@ -82,7 +83,9 @@ fn graph(body: &str) -> String {
 }
 
 fn graph_at(opset: i64, body: &str) -> String {
-    format!("<ir_version: 8, opset_import: [\"\" : {opset}]>\ng (float[N,3] x) => (float[N,3] y) {{\n{body}\n}}")
+    format!(
+        "<ir_version: 8, opset_import: [\"\" : {opset}]>\ng (float[N,3] x) => (float[N,3] y) {{\n{body}\n}}"
+    )
 }
 
 #[test]
@@ -191,7 +194,8 @@ fn s5_outputs_keep_name_and_producer() {
     let output = model.graph.root().outputs().next().unwrap();
     assert_eq!((stats.applied, &**model.graph.value(output).name()), (1, "y"));
 
-    let forward = || fusion(DoubleNeg(|m, x| Ok(Patch::forward(m.graph.node(m.root()).outputs()[0], m.get(x)))));
+    let forward =
+        || fusion(DoubleNeg(|m, x| Ok(Patch::forward(m.graph.node(m.root()).outputs()[0], m.get(x)))));
     assert_eq!(
         refused(&*forward(), &graph("a = Neg(x)\ny = Neg(a)")),
         ["an output needs a producer of its own, apart from the input"]

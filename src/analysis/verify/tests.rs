@@ -202,6 +202,11 @@ fn v10_nodes_fit_their_schema() {
     });
     let lenient = "<opset_import: [\"\" : 18]> g (x) => (y) { y = Neg <my_own = 1> (x) z = Future(x) }";
     verify(&parse_model(lenient).unwrap()).unwrap();
+    let contrib =
+        "<opset_import: [\"\" : 18, \"com.microsoft\" : 1]> g (x) => (y) { y = com.microsoft.Gelu(x, x, x) }";
+    verify(&parse_model(contrib).unwrap()).unwrap();
+    let newer = "<opset_import: [\"\" : 99]> g (x) => (y) { y = Neg(x, x) }";
+    verify(&parse_model(newer).unwrap()).unwrap();
 }
 
 #[test]
