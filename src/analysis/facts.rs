@@ -24,6 +24,9 @@ use rustc_hash::FxHashMap;
 /// Nodes inside bodies and functions that one inference looks at, since both may be looked at again and again.
 const FUEL: u64 = 2_000_000;
 
+/// Bodies in bodies, and functions that call functions: more than any honest model has, few enough for the stack.
+const MAX_NESTING: u32 = 48;
+
 /// What is known of the values of one graph beyond their types.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -32,6 +35,8 @@ pub struct Facts {
     born: FxHashMap<String, ValueId>,
     /// How many calls of functions lead here.
     depth: u32,
+    /// How many calls and bodies lead to the node at hand.
+    nesting: u32,
     /// Nodes inside bodies and functions looked at so far.
     spent: u64,
 }
@@ -86,7 +91,9 @@ impl Facts {
         let (findings, born) = (site.findings, site.born);
         self.born.extend(born);
         let outputs = graph.node(node).outputs().to_vec();
-        for (output, finding) in outputs.into_iter().zip(findings) {
+        for (output, mut finding) in outputs.into_iter().zip(findings) {
+            let declared = graph.value(output).declared().and_then(Type::as_tensor);
+            finding.dtype = finding.dtype.or(declared.map(|t| t.dtype));
             let (ty, grid) = finding.into_type();
             self.learn(graph, output, ty, grid);
         }
@@ -146,9 +153,11 @@ impl Facts {
     /// Infers a body, if there is fuel for it; says whether there was.
     fn infer_body(&mut self, graph: &mut Graph, env: &Env<'_>, region: RegionId) -> bool {
         let cost = 1 + graph.nodes_in(region).count() as u64;
-        let affordable = self.spend(cost);
+        let affordable = self.spend(cost) && self.nesting < MAX_NESTING;
         if affordable {
+            self.nesting += 1;
             self.infer_region(graph, env, region);
+            self.nesting -= 1;
         } else {
             forget_region(self, graph, region);
         }

@@ -49,9 +49,9 @@ impl Grid {
     /// The element at the position, one index per dim; a dim of 1 or one that is missing in front is broadcast.
     pub(super) fn at(&self, index: &[usize]) -> Option<&DimExpr> {
         let skip = index.len().checked_sub(self.dims.len())?;
-        let mut flat = 0;
+        let mut flat = 0usize;
         for (&i, &d) in index[skip..].iter().zip(&self.dims) {
-            flat = flat * d + if d == 1 { 0 } else { i };
+            flat = d.checked_mul(flat)?.checked_add(if d == 1 { 0 } else { i })?;
         }
         self.data.get(flat)?.as_ref()
     }

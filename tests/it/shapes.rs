@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use onnxpress::analysis::Facts;
 use onnxpress::diag::Diags;
 use onnxpress::io;
-use onnxpress::ir::{Dim, Graph, Type};
+use onnxpress::ir::{Attr, Dim, Graph, Model, NodeId, Type, ValueId};
 use onnxpress::proto::TensorProto;
-use onnxpress::tensor::Tensor;
+use onnxpress::tensor::{DType, Tensor};
 use prost::Message;
 
 /// Fixtures of one kind. They must be there.
@@ -151,4 +151,106 @@ fn public_models_are_inferred() {
         models += 1;
     }
     assert_eq!(models, 17);
+}
+
+/// A generator of small numbers, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+
+    fn number(&mut self) -> i64 {
+        let odd = [i64::MIN, i64::MAX, -1, 0, 1, 2, 3, 7, -2, 1 << 31, 1 << 40, -(1 << 33)];
+        odd[self.roll(odd.len())]
+    }
+
+    fn ty(&mut self) -> Type {
+        let dtype = [DType::F32, DType::I64, DType::Bool, DType::String, DType::I32][self.roll(5)];
+        let dims: Vec<Dim> = (0..self.roll(6))
+            .map(|_| match self.roll(4) {
+                0 => Dim::symbol("n"),
+                1 => Dim::Fixed(u64::MAX),
+                _ => Dim::Fixed(self.roll(4) as u64),
+            })
+            .collect();
+        match self.roll(12) {
+            0 => Type::unranked(dtype),
+            1 => Type::Sequence(Box::new(Type::tensor(dtype, dims))),
+            2 => Type::Optional(Box::new(Type::tensor(dtype, dims))),
+            _ => Type::tensor(dtype, dims),
+        }
+    }
+}
+
+/// Breaks an attribute, an operand, an input type or an initializer.
+fn mutate(model: &mut Model, dice: &mut Dice) {
+    let graph = &mut model.graph;
+    let nodes: Vec<NodeId> = graph.nodes().map(|(id, _)| id).collect();
+    let inputs = graph.root().inputs().to_vec();
+    let constants: Vec<ValueId> = graph.value_ids().filter(|&v| graph.is_const(v)).collect();
+    if nodes.is_empty() {
+        return;
+    }
+    let node = nodes[dice.roll(nodes.len())];
+    let names: Vec<String> = graph.node(node).attrs().iter().map(|a| a.name.to_string()).collect();
+    let operands = graph.node(node).inputs().len();
+    match dice.roll(5) {
+        0 if !names.is_empty() => {
+            let name = &names[dice.roll(names.len())];
+            let old = graph.node(node).attr(name).unwrap().clone();
+            let value = match old {
+                Attr::Int(_) => Attr::Int(dice.number()),
+                Attr::Ints(mut list) => {
+                    list.resize(dice.roll(6), dice.number());
+                    list.iter_mut().for_each(|n| *n = if dice.roll(2) == 0 { dice.number() } else { *n });
+                    Attr::Ints(list)
+                }
+                Attr::Region(_) | Attr::Regions(_) => return,
+                _ => Attr::Float(f32::NAN),
+            };
+            graph.set_attr(node, name, value);
+        }
+        1 if !names.is_empty() => {
+            graph.remove_attr(node, &names[dice.roll(names.len())]);
+        }
+        2 if operands > 0 => {
+            let at = dice.roll(operands);
+            let other = inputs.get(dice.roll(inputs.len() + 1)).copied();
+            graph.set_operand(node, at, other);
+        }
+        3 if operands > 0 && !constants.is_empty() => {
+            let shape = [vec![], vec![1], vec![2], vec![4], vec![2, 2], vec![0]][dice.roll(6)].clone();
+            let count = shape.iter().product();
+            let numbers: Vec<i64> = (0..count).map(|_| dice.number()).collect();
+            let tensor = Tensor::from_slice(&shape, &numbers).unwrap();
+            let name = graph.fresh_name("mutant");
+            let constant = graph.add_initializer(onnxpress::ir::RegionId::ROOT, name, tensor);
+            graph.set_operand(node, dice.roll(operands), Some(constant));
+        }
+        _ => {
+            for &input in &inputs {
+                let ty = dice.ty();
+                graph.set_type(input, Some(ty));
+            }
+        }
+    }
+}
+
+#[test]
+fn broken_nodes_do_no_harm() {
+    let mut dice = Dice(7);
+    let mut mutants = 0;
+    for case in fixtures("node-cases").into_iter().map(|c| c.join("model.onnx")).filter(|p| p.is_file()) {
+        let original = io::load(&case).unwrap().model;
+        for _ in 0..12 {
+            let mut model = original.clone();
+            (0..=dice.roll(3)).for_each(|_| mutate(&mut model, &mut dice));
+            Facts::new().infer_model(&mut model, &mut Diags::new());
+            mutants += 1;
+        }
+    }
+    assert!(mutants > 20_000, "{mutants}");
 }

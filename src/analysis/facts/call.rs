@@ -1,11 +1,8 @@
 //! Calls of a model's own functions: the body is inferred for the operands of this call, in a copy.
 
-use super::{Env, Facts};
+use super::{Env, Facts, MAX_NESTING};
 use crate::ir::{Attr, Dim, DimExpr, Function, Graph, Node, NodeId, RegionId, Type, ValueId};
 use rustc_hash::FxHashMap;
-
-/// Functions that call functions; more than any honest model nests, few enough for the stack.
-const MAX_DEPTH: u32 = 24;
 
 /// Infers a call; says whether the node is one.
 pub(super) fn infer(facts: &mut Facts, graph: &mut Graph, env: &Env<'_>, node: NodeId) -> bool {
@@ -14,14 +11,15 @@ pub(super) fn infer(facts: &mut Facts, graph: &mut Graph, env: &Env<'_>, node: N
     };
     let outputs = graph.node(node).outputs().to_vec();
     let cost = 1 + function.graph.len() as u64;
-    if facts.depth >= MAX_DEPTH || !facts.spend(cost) {
+    if facts.nesting >= MAX_NESTING || !facts.spend(cost) {
         for output in outputs {
             facts.learn(graph, output, None, None);
         }
         return true;
     }
     let mut body = specialized(function, graph.node(node));
-    let mut inner = Facts { depth: facts.depth + 1, spent: facts.spent, ..Facts::new() };
+    let mut inner =
+        Facts { depth: facts.depth + 1, nesting: facts.nesting + 1, spent: facts.spent, ..Facts::new() };
     let inputs = body.root().inputs().to_vec();
     for (index, formal) in inputs.into_iter().enumerate() {
         let Some(actual) = graph.node(node).input(index) else {

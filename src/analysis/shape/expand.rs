@@ -61,7 +61,7 @@ fn tile(site: &mut Site<'_>) -> Option<()> {
     site.set_shape(0, tiled);
     let (grid, dims) = (site.grid(0)?, fixed(site.found_shape(0)?)?);
     let data = indices(&dims).into_iter().map(|index| {
-        let source: Vec<usize> = index.iter().zip(&grid.dims).map(|(i, d)| i % d).collect();
+        let source: Vec<usize> = index.iter().zip(&grid.dims).map(|(i, d)| i % d.max(&1)).collect();
         grid.at(&source).cloned()
     });
     let data = data.collect();

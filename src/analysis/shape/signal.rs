@@ -45,6 +45,11 @@ fn dft(site: &mut Site<'_>) -> Option<()> {
     let mut shape = site.shape(0)?.to_vec();
     let rank = shape.len();
     let at = match site.schema?.inputs.len() {
+        3 if site.has(2) && site.number(2).is_none() => {
+            let fresh = site.fresh_shape(0, rank);
+            site.set_shape(0, fresh);
+            return None;
+        }
         3 if site.has(2) => axis(site.number(2)?, rank)?,
         3 => axis(-2, rank)?,
         _ => axis(site.int_or("axis", 1)?, rank)?,

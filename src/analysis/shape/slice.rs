@@ -1,6 +1,7 @@
 //! `Slice` and `Pad`.
 
 use super::Rule;
+use crate::analysis::grid::{MAX_ELEMENTS, indices};
 use crate::analysis::site::{Site, axis};
 use crate::ir::{Dim, DimExpr, Shape};
 
@@ -87,6 +88,25 @@ impl Cut {
         Dim::from_expr(size.maximum(&zero)?)
     }
 
+    /// The positions that stay of an axis.
+    fn picks(&self, size: usize) -> Option<Vec<usize>> {
+        let n = DimExpr::constant(i64::try_from(size).ok().filter(|_| size <= MAX_ELEMENTS)?);
+        let step = self.step.filter(|s| *s != 0)?;
+        let (start, end) = if step > 0 {
+            (clamp(self.start.as_ref()?, &n)?, clamp(self.end.as_ref()?, &n)?)
+        } else {
+            self.backward(&n)?
+        };
+        let (mut at, end) = (start.as_constant()?, end.as_constant()?);
+        let mut picks = Vec::new();
+        while if step > 0 { at < end } else { at > end } {
+            picks.push(usize::try_from(at).ok().filter(|&i| i < size)?);
+            let Some(next) = at.checked_add(step) else { break };
+            at = next;
+        }
+        Some(picks)
+    }
+
     /// Start and end of a cut that runs backward, the end one before the last element.
     fn backward(&self, n: &DimExpr) -> Option<(DimExpr, DimExpr)> {
         let last = n.offset(-1)?;
@@ -105,12 +125,16 @@ impl Cut {
 
 /// A bound counted from the start. `None` where its sign is not known.
 fn wrapped(bound: &DimExpr, n: &DimExpr) -> Option<DimExpr> {
+    let shifted = bound.add(n)?;
     if bound.is_nonneg() {
         Some(bound.clone())
+    } else if shifted.as_constant() == Some(0) {
+        // The whole axis counted back, however long it is.
+        Some(shifted)
     } else if !bound.neg()?.is_positive() {
         None
     } else {
-        bound.add(n)
+        Some(shifted)
     }
 }
 
@@ -123,25 +147,21 @@ fn clamp(bound: &DimExpr, n: &DimExpr) -> Option<DimExpr> {
     }
 }
 
+/// Cuts at known places of a tensor whose dims are numbers.
 fn slice_elements(site: &mut Site<'_>, cuts: &[Cut]) -> Option<()> {
-    let grid = site.grid(0).filter(|g| g.dims.len() == 1)?;
-    let [cut] = cuts else {
-        return None;
-    };
-    let step = cut.step?;
-    let n = DimExpr::constant(grid.data.len() as i64);
-    let (start, end) = if step > 0 {
-        (clamp(cut.start.as_ref()?, &n)?, clamp(cut.end.as_ref()?, &n)?)
-    } else {
-        cut.backward(&n)?
-    };
-    let (mut at, end) = (start.as_constant()?, end.as_constant()?);
-    let mut data = Vec::new();
-    while if step > 0 { at < end } else { at > end } {
-        data.push(grid.data.get(usize::try_from(at).ok()?)?.clone());
-        at = at.checked_add(step)?;
+    let grid = site.grid(0)?;
+    let mut picks: Vec<Vec<usize>> = grid.dims.iter().map(|&d| (0..d.min(MAX_ELEMENTS)).collect()).collect();
+    for cut in cuts {
+        let size = grid.dims.get(cut.axis).copied()?;
+        *picks.get_mut(cut.axis)? = cut.picks(size)?;
     }
-    site.set_elements(vec![data.len()], data);
+    let dims: Vec<usize> = picks.iter().map(Vec::len).collect();
+    let data = indices(&dims).into_iter().map(|index| {
+        let source: Vec<usize> = index.iter().zip(&picks).map(|(&i, picks)| picks[i]).collect();
+        grid.at(&source).cloned()
+    });
+    let data = data.collect();
+    site.set_elements(dims, data);
     Some(())
 }
 
@@ -202,5 +222,8 @@ mod tests {
         assert_eq!(size(1, 100, 3, &Dim::Fixed(9)), "3");
         assert_eq!(size(5, 1, 1, &Dim::Fixed(9)), "0");
         assert_eq!(size(-1, 2, -2, &Dim::Fixed(9)), "3");
+        let minus = DimExpr::symbol("n").neg();
+        let last = Cut { axis: 0, start: minus, end: Some(DimExpr::constant(i64::MAX)), step: Some(1) };
+        assert_eq!(last.size(&n), Some(n));
     }
 }
