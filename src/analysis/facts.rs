@@ -12,6 +12,8 @@ mod call;
 mod control;
 mod declared;
 mod generic;
+#[cfg(test)]
+mod tests;
 
 use super::grid::{Element, Grid};
 use super::shape;
@@ -22,7 +24,7 @@ use crate::schema;
 use rustc_hash::FxHashMap;
 
 /// Nodes inside bodies and functions that one inference looks at, since both may be looked at again and again.
-const FUEL: u64 = 2_000_000;
+const FUEL: u64 = 500_000;
 
 /// Bodies in bodies, and functions that call functions: more than any honest model has, few enough for the stack.
 const MAX_NESTING: u32 = 48;
@@ -33,8 +35,8 @@ pub struct Facts {
     grids: FxHashMap<ValueId, Grid>,
     /// Where a symbol that inference made comes from.
     born: FxHashMap<String, ValueId>,
-    /// How many calls of functions lead here.
-    depth: u32,
+    /// The functions whose calls lead here, outermost first.
+    callers: Vec<usize>,
     /// How many calls and bodies lead to the node at hand.
     nesting: u32,
     /// Nodes inside bodies and functions looked at so far.
@@ -125,7 +127,7 @@ impl Facts {
 
     /// The name of the size of an output's axis that only a run can tell.
     pub(super) fn symbol_name(&self, value: ValueId, axis: usize) -> String {
-        match self.depth {
+        match self.callers.len() {
             0 => format!("?v{}_{axis}", value.index()),
             depth => format!("?{depth}v{}_{axis}", value.index()),
         }

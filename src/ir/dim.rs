@@ -4,6 +4,8 @@ mod display;
 mod divide;
 mod expr;
 mod range;
+#[cfg(test)]
+mod tests;
 
 pub use expr::DimExpr;
 

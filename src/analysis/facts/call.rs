@@ -6,20 +6,25 @@ use rustc_hash::FxHashMap;
 
 /// Infers a call; says whether the node is one.
 pub(super) fn infer(facts: &mut Facts, graph: &mut Graph, env: &Env<'_>, node: NodeId) -> bool {
-    let Some(function) = callee(graph.node(node), env.functions) else {
+    let Some((index, function)) = callee(graph.node(node), env.functions) else {
         return false;
     };
     let outputs = graph.node(node).outputs().to_vec();
     let cost = 1 + function.graph.len() as u64;
-    if facts.nesting >= MAX_NESTING || !facts.spend(cost) {
+    // A function that calls itself would never end.
+    if facts.callers.contains(&index) || facts.nesting >= MAX_NESTING || !facts.spend(cost) {
         for output in outputs {
             facts.learn(graph, output, None, None);
         }
         return true;
     }
     let mut body = specialized(function, graph.node(node));
-    let mut inner =
-        Facts { depth: facts.depth + 1, nesting: facts.nesting + 1, spent: facts.spent, ..Facts::new() };
+    let mut inner = Facts {
+        callers: [facts.callers.as_slice(), &[index]].concat(),
+        nesting: facts.nesting + 1,
+        spent: facts.spent,
+        ..Facts::new()
+    };
     let inputs = body.root().inputs().to_vec();
     for (index, formal) in inputs.into_iter().enumerate() {
         let Some(actual) = graph.node(node).input(index) else {
@@ -50,9 +55,9 @@ pub(super) fn infer(facts: &mut Facts, graph: &mut Graph, env: &Env<'_>, node: N
     true
 }
 
-fn callee<'f>(node: &Node, functions: &'f [Function]) -> Option<&'f Function> {
+fn callee<'f>(node: &Node, functions: &'f [Function]) -> Option<(usize, &'f Function)> {
     let op = node.op();
-    functions.iter().find(|f| {
+    functions.iter().enumerate().find(|(_, f)| {
         let domain = if f.domain == "ai.onnx" { "" } else { f.domain.as_str() };
         domain == op.domain && f.name == op.name && *f.overload == **node.overload()
     })
