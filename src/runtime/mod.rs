@@ -3,6 +3,20 @@
 //! Both sit behind [`Runtime`] and [`Session`]; their own types stay inside `ort.rs` and `tract.rs`.
 //! A model that one cannot run is an answer, [`RunError::Unsupported`], never a crash.
 
+mod locate;
+mod ort;
+mod pinned;
+mod setup;
+#[cfg(feature = "tract")]
+mod tract;
+
+pub use locate::{Found, How, Missing, Preferences, default_runtime, find};
+pub use ort::OrtRuntime;
+pub use pinned::{Pin, pin_for};
+pub use setup::{Origin, Outcome, Setup, setup};
+#[cfg(feature = "tract")]
+pub use tract::TractRuntime;
+
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use bytes::Bytes;
@@ -50,7 +64,7 @@ impl Source {
 /// How a session runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionOptions {
-    /// Threads within an operator.
+    /// Threads within an operator; 0 leaves the number to the runtime.
     pub threads: usize,
     /// Whether the runtime may optimize the graph itself; a reference that does is none.
     pub optimize: bool,
@@ -83,10 +97,39 @@ impl std::fmt::Display for RunError {
     }
 }
 
+impl From<Error> for RunError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl RunError {
+    /// The same as an error of the library, for callers to whom the model has to run.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Unsupported(what) => Error::new(format!("the runtime does not support this model: {what}")),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+/// The newest versions that a runtime takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `ModelProto.ir_version`.
+    pub ir_version: i64,
+    /// Opset of the default domain.
+    pub opset: i64,
+    /// Opset of `ai.onnx.ml`.
+    pub ml_opset: i64,
+}
+
 /// Something that runs models.
 pub trait Runtime: Send + Sync {
     /// Name and version as reports show it, such as `ONNX Runtime 1.31.1`.
     fn name(&self) -> &str;
+    /// The newest versions that it takes; a model above them is [`RunError::Unsupported`].
+    fn limits(&self) -> Limits;
     /// Prepares a model.
     ///
     /// # Errors
@@ -96,6 +139,10 @@ pub trait Runtime: Send + Sync {
 
 /// A model ready to run.
 pub trait Session: Send {
+    /// Names of the inputs, in the model's order; none that initializers give.
+    fn inputs(&self) -> &[String];
+    /// Names of the outputs, in the model's order.
+    fn outputs(&self) -> &[String];
     /// Runs the model on inputs by name and returns the outputs of the given names in that order.
     ///
     /// # Errors

@@ -1,0 +1,247 @@
+//! A session of ONNX Runtime: a model that is loaded once and run on inputs by name.
+
+use super::api::{Api, Owned, c_path, c_string};
+use super::errors::Status;
+use super::values::Kind;
+use crate::error::Error;
+use crate::runtime::{RunError, RunValue, Session, SessionOptions, Source};
+use ort_sys as sys;
+use std::ffi::{CStr, CString, c_char};
+use std::path::Path;
+use std::ptr;
+
+const EXTERNAL_DATA_FOLDER: &CStr = c"session.model_external_initializers_file_folder_path";
+
+type GetCount = unsafe extern "system" fn(*const sys::OrtSession, *mut usize) -> sys::OrtStatusPtr;
+type GetName = unsafe extern "system" fn(
+    *const sys::OrtSession,
+    usize,
+    *mut sys::OrtAllocator,
+    *mut *mut c_char,
+) -> sys::OrtStatusPtr;
+type GetType =
+    unsafe extern "system" fn(*const sys::OrtSession, usize, *mut *mut sys::OrtTypeInfo) -> sys::OrtStatusPtr;
+
+pub(super) struct OrtSession {
+    api: &'static Api,
+    session: Owned<sys::OrtSession>,
+    inputs: Signature,
+    outputs: Signature,
+}
+
+/// Names and kinds, in the model's order.
+struct Signature {
+    names: Vec<String>,
+    kinds: Vec<Kind>,
+}
+
+impl Signature {
+    fn kind(&self, name: &str) -> Option<&Kind> {
+        self.names.iter().position(|n| n == name).map(|at| &self.kinds[at])
+    }
+}
+
+impl OrtSession {
+    pub(super) fn new(api: &'static Api, model: &Source, options: &SessionOptions) -> Result<Self, RunError> {
+        let session = match model {
+            Source::File(path) => {
+                check_file(path).and_then(|()| create(api, model, options)).map_err(|error| match error {
+                    RunError::Failed(error) => RunError::Failed(error.in_file(path)),
+                    unsupported => unsupported,
+                })?
+            }
+            Source::Bytes { .. } => create(api, model, options)?,
+        };
+        let table = api.table;
+        let inputs = signature(
+            api,
+            &session,
+            table.SessionGetInputCount,
+            table.SessionGetInputName,
+            table.SessionGetInputTypeInfo,
+        )?;
+        let outputs = signature(
+            api,
+            &session,
+            table.SessionGetOutputCount,
+            table.SessionGetOutputName,
+            table.SessionGetOutputTypeInfo,
+        )?;
+        Ok(Self { api, session, inputs, outputs })
+    }
+
+    /// Runs the model and returns ONNX Runtime's own values, in the order of `outputs`, which has no name twice.
+    pub(super) fn run_raw(
+        &self,
+        feeds: &[(CString, Owned<sys::OrtValue>)],
+        outputs: &[CString],
+    ) -> Result<Vec<Owned<sys::OrtValue>>, Status> {
+        let names: Vec<*const c_char> = feeds.iter().map(|(name, _)| name.as_ptr()).collect();
+        let values: Vec<*const sys::OrtValue> =
+            feeds.iter().map(|(_, value)| value.as_ptr().cast_const()).collect();
+        let wanted: Vec<*const c_char> = outputs.iter().map(|name| name.as_ptr()).collect();
+        let mut results = vec![ptr::null_mut(); outputs.len()];
+        // SAFETY: all lists have the lengths given and live until the call returns; null outputs are filled in.
+        let status = unsafe {
+            (self.api.table.Run)(
+                self.session.as_ptr(),
+                ptr::null(),
+                names.as_ptr(),
+                values.as_ptr(),
+                values.len(),
+                wanted.as_ptr(),
+                wanted.len(),
+                results.as_mut_ptr(),
+            )
+        };
+        // SAFETY: each result is null or a new value that is ours.
+        let owned: Vec<_> = results.into_iter().map(|value| unsafe { self.api.own_value(value) }).collect();
+        self.api.check(status)?;
+        owned.into_iter().collect()
+    }
+}
+
+impl Session for OrtSession {
+    fn inputs(&self) -> &[String] {
+        &self.inputs.names
+    }
+
+    fn outputs(&self) -> &[String] {
+        &self.outputs.names
+    }
+
+    fn run(&mut self, feeds: &[(&str, &RunValue)], outputs: &[&str]) -> Result<Vec<RunValue>, RunError> {
+        let feeds = feeds
+            .iter()
+            .map(|&(name, value)| {
+                let kind = self.inputs.kind(name).unwrap_or(&Kind::Other);
+                Ok((c_string(name)?, self.api.write(value, kind)?))
+            })
+            .collect::<Result<Vec<_>, RunError>>()?;
+        let mut names: Vec<&str> = Vec::with_capacity(outputs.len());
+        for name in outputs {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+        let wanted = names.iter().map(|name| c_string(name)).collect::<Result<Vec<_>, _>>()?;
+        let results = self.run_raw(&feeds, &wanted)?;
+        outputs
+            .iter()
+            .map(|&name| {
+                let at = names.iter().position(|&n| n == name).expect("every output was put in");
+                let value = self.api.read(&results[at])?;
+                let wrap = matches!(self.outputs.kind(name), Some(Kind::Optional(_)));
+                Ok(match value {
+                    RunValue::Optional(_) => value,
+                    _ if wrap => RunValue::Optional(Some(Box::new(value))),
+                    _ => value,
+                })
+            })
+            .collect()
+    }
+}
+
+/// ONNX Runtime would take a folder for a package of models.
+fn check_file(path: &Path) -> Result<(), RunError> {
+    let metadata = std::fs::metadata(path).map_err(Error::from)?;
+    if metadata.is_dir() {
+        return Err(Error::new("this is a folder, not a model").into());
+    }
+    Ok(())
+}
+
+fn create(api: &Api, model: &Source, options: &SessionOptions) -> Result<Owned<sys::OrtSession>, RunError> {
+    let folder = match model {
+        Source::File(_) => None,
+        Source::Bytes { folder, .. } => folder.as_deref(),
+    };
+    let options = session_options(api, options, folder)?;
+    let (table, env) = (api.table, api.env.as_ptr().cast_const());
+    let mut out = ptr::null_mut();
+    // SAFETY: environment, options, path and bytes are valid during the call, which copies what it keeps.
+    let session = unsafe {
+        let status = match model {
+            Source::File(path) => {
+                let path = c_path(path)?;
+                (table.CreateSession)(env, path.as_ptr(), options.as_ptr(), &mut out)
+            }
+            Source::Bytes { model, .. } => {
+                let data = model.as_ptr().cast();
+                (table.CreateSessionFromArray)(env, data, model.len(), options.as_ptr(), &mut out)
+            }
+        };
+        api.check(status)?;
+        Api::own(out, table.ReleaseSession)?
+    };
+    Ok(session)
+}
+
+fn session_options(
+    api: &Api,
+    options: &SessionOptions,
+    folder: Option<&Path>,
+) -> Result<Owned<sys::OrtSessionOptions>, Status> {
+    let table = api.table;
+    let threads =
+        i32::try_from(options.threads).map_err(|_| Status::of_ours("the number of threads is too large"))?;
+    let level = if options.optimize {
+        sys::GraphOptimizationLevel::ORT_ENABLE_ALL
+    } else {
+        sys::GraphOptimizationLevel::ORT_DISABLE_ALL
+    };
+    let mut out = ptr::null_mut();
+    // SAFETY: the out pointer is valid, the options are ours.
+    let made = unsafe {
+        api.check((table.CreateSessionOptions)(&mut out))?;
+        Api::own(out, table.ReleaseSessionOptions)?
+    };
+    // SAFETY: the options are valid.
+    unsafe {
+        api.check((table.SetIntraOpNumThreads)(made.as_ptr(), threads))?;
+        api.check((table.SetInterOpNumThreads)(made.as_ptr(), 1))?;
+        api.check((table.SetSessionGraphOptimizationLevel)(made.as_ptr(), level))?;
+        api.check((table.SetDeterministicCompute)(made.as_ptr(), true))?;
+        api.check((table.SetSessionLogSeverityLevel)(made.as_ptr(), LOG_FATAL))?;
+    }
+    if let Some(folder) = folder {
+        let folder = folder.to_str().ok_or_else(|| Status::of_ours("the folder's name is not UTF-8"))?;
+        let folder = c_string(folder)?;
+        // SAFETY: both strings are terminated and copied.
+        api.check(unsafe {
+            (table.AddSessionConfigEntry)(made.as_ptr(), EXTERNAL_DATA_FOLDER.as_ptr(), folder.as_ptr())
+        })?;
+    }
+    if let Some(library) = &options.custom_ops {
+        let library = c_path(library)?;
+        // SAFETY: the user named this library to be run; the path is terminated.
+        api.check(unsafe { (table.RegisterCustomOpsLibrary_V2)(made.as_ptr(), library.as_ptr()) })?;
+    }
+    Ok(made)
+}
+
+const LOG_FATAL: i32 = sys::OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL as i32;
+
+fn signature(
+    api: &Api,
+    session: &Owned<sys::OrtSession>,
+    get_count: GetCount,
+    get_name: GetName,
+    get_type: GetType,
+) -> Result<Signature, Status> {
+    let mut count = 0;
+    // SAFETY: the session is valid.
+    api.check(unsafe { get_count(session.as_ptr(), &mut count) })?;
+    let (mut names, mut kinds) = (Vec::new(), Vec::new());
+    for index in 0..count {
+        let (mut name, mut info) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the index is below the count; name and type are ours to free.
+        unsafe {
+            api.check(get_name(session.as_ptr(), index, api.allocator.as_ptr(), &mut name))?;
+            names.push(api.take_string(name)?);
+            api.check(get_type(session.as_ptr(), index, &mut info))?;
+            kinds.push(api.kind(&Api::own(info, api.table.ReleaseTypeInfo)?)?);
+        }
+    }
+    Ok(Signature { names, kinds })
+}
