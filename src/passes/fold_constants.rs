@@ -48,7 +48,7 @@ impl Pass for FoldConstants {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        let mut known = search::evaluate(&model.graph, &model.opsets, cx.facts)?;
+        let mut known = search::evaluate(&model.graph, &model.opsets, cx.facts, cx.growth_budget)?;
         if let Some(runtime) = cx.runtime {
             batch::evaluate(model, &mut known, runtime);
         }

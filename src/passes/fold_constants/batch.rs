@@ -2,7 +2,7 @@
 //!
 //! A session that fails is split in two until the node at fault is alone; that one stays in the graph.
 
-use super::search::{Known, SINGLE_LIMIT, fixed_shape};
+use super::search::{Known, fixed_shape};
 use crate::io;
 use crate::ir::{Graph, Model, NewNode, NewOutput, NodeId, Opsets, RegionId, ValueId};
 use crate::runtime::{RunValue, Runtime, SessionOptions, Source};
@@ -16,7 +16,7 @@ const NODES: usize = 300;
 pub(super) fn evaluate(model: &Model, known: &mut Known, runtime: &dyn Runtime) {
     let open = std::mem::take(&mut known.open);
     let batch = Batch { model, runtime };
-    let small: Vec<NodeId> = open.into_iter().filter(|&n| batch.is_small(n)).collect();
+    let small: Vec<NodeId> = open.into_iter().filter(|&n| batch.is_small(n, known)).collect();
     small.chunks(NODES).for_each(|nodes| batch.run(nodes, known));
 }
 
@@ -31,14 +31,16 @@ impl Batch<'_> {
     }
 
     /// Whether all results that are read are tensors of a known and bearable size.
-    fn is_small(&self, node: NodeId) -> bool {
+    fn is_small(&self, node: NodeId, known: &Known) -> bool {
         let graph = self.graph();
+        let read = graph.node(node).inputs().flatten().filter_map(|v| known.constant(graph, v));
+        let operands = read.map(|t| t.byte_len()).fold(0, usize::saturating_add);
         graph.node(node).outputs().iter().filter(|&&o| !graph.value(o).uses().is_empty()).all(|&o| {
             let bytes = fixed_shape(graph, o).and_then(|shape| {
                 let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
                 graph.dtype(o)?.byte_len(count)
             });
-            bytes.is_some_and(|n| n <= SINGLE_LIMIT)
+            bytes.is_some_and(|n| n <= known.limit(operands))
         })
     }
 

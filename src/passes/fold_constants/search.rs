@@ -10,7 +10,10 @@ use crate::tensor::{DType, Data, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Bytes that one intermediate result may take.
-pub(super) const SINGLE_LIMIT: usize = 256 << 20;
+const SINGLE_LIMIT: usize = 256 << 20;
+
+/// Results up to this size are computed whatever the budget says.
+const ALWAYS: usize = 1 << 16;
 
 /// Bytes that all intermediate results together may take.
 const TOTAL_LIMIT: usize = 1 << 30;
@@ -27,9 +30,16 @@ pub(super) struct Known {
     /// Nodes on constants alone for which there is no kernel, in order of dependency.
     pub(super) open: Vec<NodeId>,
     bytes: usize,
+    /// Bytes by which a result may exceed its operands: more would be refused in any case.
+    slack: usize,
 }
 
 impl Known {
+    /// Bytes that a result may take beside operands of so many.
+    pub(super) fn limit(&self, operands: usize) -> usize {
+        operands.saturating_add(self.slack).min(SINGLE_LIMIT)
+    }
+
     /// The constant behind a value.
     pub(super) fn constant(&self, graph: &Graph, value: ValueId) -> Option<Tensor> {
         self.values.get(&value).cloned().or_else(|| graph.const_value(value))
@@ -56,9 +66,10 @@ impl Known {
 }
 
 /// Runs the kernels over all regions, outer ones first.
-pub(super) fn evaluate(graph: &Graph, opsets: &Opsets, facts: &Facts) -> Result<Known> {
+pub(super) fn evaluate(graph: &Graph, opsets: &Opsets, facts: &Facts, budget: u64) -> Result<Known> {
     let cx = Context { graph, opsets, facts, in_function: false };
-    let mut known = Known::default();
+    let slack = usize::try_from(budget).unwrap_or(usize::MAX).max(ALWAYS);
+    let mut known = Known { slack, ..Known::default() };
     let mut open: FxHashSet<NodeId> = FxHashSet::default();
     visit(&cx, RegionId::ROOT, &mut known, &mut open)?;
     Ok(known)
@@ -130,7 +141,8 @@ fn from_kernel(cx: &Context<'_>, id: NodeId, known: &Known) -> Option<Vec<(Value
         .inputs()
         .map(|v| v.map_or(Some(None), |v| known.constant(cx.graph, v).map(Some)))
         .collect::<Option<_>>()?;
-    let outputs = run_kernel(&Call { node, opset: cx.opset(), inputs: &inputs, limit: SINGLE_LIMIT })?;
+    let limit = known.limit(inputs.iter().flatten().map(Tensor::byte_len).fold(0, usize::saturating_add));
+    let outputs = run_kernel(&Call { node, opset: cx.opset(), inputs: &inputs, limit })?;
     Some(node.outputs().iter().copied().zip(outputs).collect())
 }
 

@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 const ENDS: usize = 1 << 10;
 
 /// Above this size a computed tensor is not evaluated for the comparison.
-const LAZY_BYTES: usize = 1 << 20;
+const LAZY_BYTES: usize = 1 << 12;
 
 type Look = (DType, Vec<usize>, u64);
 

@@ -3,7 +3,7 @@
 use onnxpress::error::Error;
 use onnxpress::ir::{Dim, Model, NewNode, NewOutput, OpId, RegionId, Type};
 use onnxpress::rewrite::Exactness;
-use onnxpress::runtime::{RunError, RunValue, Runtime, Session, SessionOptions, Source};
+use onnxpress::runtime::{Limits, RunError, RunValue, Runtime, Session, SessionOptions, Source};
 use onnxpress::tensor::{DType, Tensor};
 use onnxpress::validate::{ProveOptions, Status, Subject, Verdict, prove};
 
@@ -15,24 +15,41 @@ struct Fake {
     candidate: Answer,
 }
 
-struct FakeSession(Answer);
+struct FakeSession {
+    answer: Answer,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
 
 impl Runtime for Fake {
     fn name(&self) -> &str {
         "fake 1.0"
     }
 
+    fn limits(&self) -> Limits {
+        Limits { ir_version: i64::MAX, opset: i64::MAX, ml_opset: i64::MAX }
+    }
+
     fn session(&self, model: &Source, _: &SessionOptions) -> Result<Box<dyn Session>, RunError> {
         let candidate = matches!(model, Source::File(path) if path.ends_with("candidate"));
-        Ok(Box::new(FakeSession(if candidate { self.candidate } else { self.original })))
+        let answer = if candidate { self.candidate } else { self.original };
+        Ok(Box::new(FakeSession { answer, inputs: vec!["x".to_owned()], outputs: vec!["y".to_owned()] }))
     }
 }
 
 impl Session for FakeSession {
+    fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
     fn run(&mut self, feeds: &[(&str, &RunValue)], outputs: &[&str]) -> Result<Vec<RunValue>, RunError> {
         let [(_, RunValue::Tensor(x))] = feeds else { panic!("one input") };
         let floats: Vec<f32> = x.to_f64s().unwrap().iter().map(|&v| v as f32).collect();
-        let y = (self.0)(&floats)?;
+        let y = (self.answer)(&floats)?;
         Ok(outputs.iter().map(|_| RunValue::Tensor(Tensor::vector(&y))).collect())
     }
 }
