@@ -102,7 +102,8 @@ pub(super) fn with_outputs(model: &Model, values: &[ValueId]) -> Model {
 
 /// Weights up to this many bytes in all are moved.
 const MOVED_BYTES: usize = 64 << 20;
-/// Smaller tensors are left alone: a scale of a Resize or a limit of a Range decides shapes.
+/// Smaller tensors are left alone, since a scale of a Resize or a limit of a Range decides shapes;
+/// those of operators that only compute are not.
 const FEWEST_MOVED: usize = 64;
 
 /// A copy whose float weights are moved by one unit in the last place, those first that the graph reads first.
@@ -115,7 +116,7 @@ pub(super) fn with_moved_weights(model: &Model, seed: u64) -> Option<Model> {
     for value in copy.graph.value_ids() {
         if let Def::Initializer { tensor, .. } = copy.graph.value(value).def()
             && tensor.dtype().is_float()
-            && tensor.len() >= FEWEST_MOVED
+            && (tensor.len() >= FEWEST_MOVED || only_computes(&copy.graph, value))
         {
             weights.push((first_reader(&copy.graph, value), value));
         }
@@ -138,6 +139,14 @@ pub(super) fn with_moved_weights(model: &Model, seed: u64) -> Option<Model> {
         any = true;
     }
     any.then_some(copy)
+}
+
+fn only_computes(graph: &Graph, value: ValueId) -> bool {
+    let computes = |node: NodeId| {
+        let name = graph.node(node).op().name;
+        name.contains("Quantize") || name.contains("Normalization") || name.contains("Conv") || name == "Gemm"
+    };
+    graph.value(value).uses().iter().all(|u| matches!(u, Use::Operand { node, .. } if computes(*node)))
 }
 
 fn first_reader(graph: &Graph, value: ValueId) -> u64 {

@@ -12,6 +12,8 @@ use super::noise::{self, Floor};
 use super::random::{Shared, share};
 use super::search::{Case, Found, Observer, Search};
 use super::verdict::{OutputVerdict, Status, Verdict};
+use crate::analysis::Facts;
+use crate::diag::Diags;
 use crate::error::Result;
 use crate::io;
 use crate::ir::Model;
@@ -60,7 +62,7 @@ impl ProveOptions {
         Self {
             exactness,
             feeds: Feeds::default(),
-            noise_runs: 2,
+            noise_runs: 1,
             search_limit: Duration::from_secs(300),
             session: SessionOptions::default(),
         }
@@ -219,9 +221,11 @@ impl Proof<'_> {
     ) -> Result<Found, RunError> {
         let observer = self.observer(model);
         let seed = self.seed();
+        let mut typed = self.original.model.clone();
+        Facts::new().infer_model(&mut typed, &mut Diags::new());
         let progress = &mut self.progress;
         Search {
-            model: self.original.model,
+            model: &typed,
             session,
             outputs,
             pools,

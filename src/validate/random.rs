@@ -13,9 +13,10 @@
 //!
 //! The two sides are matched by the name of the operator's output or a name that it stands for.
 
-use super::feeds::facts::dtype_of;
 use super::feeds::rng::Rng;
 use super::instrument::take_place;
+use crate::analysis::Facts;
+use crate::diag::Diags;
 use crate::ir::{Dim, Graph, Model, Name, NewNode, NewOutput, Node, NodeId, OpId, RegionId, Type, ValueId};
 use crate::runtime::RunValue;
 use crate::schema::randomness;
@@ -66,10 +67,10 @@ pub(super) fn share(original: &Model, candidate: &Model, seed: u64) -> Result<Op
     if nodes.is_empty() && others.is_empty() {
         return Ok(None);
     }
-    let mut draws = Vec::new();
-    for node in nodes {
-        draws.push(draw(original, node, seed)?);
-    }
+    let mut typed = original.clone();
+    Facts::new().infer_model(&mut typed, &mut Diags::new());
+    let draws =
+        nodes.into_iter().map(|node| draw(&typed, node, seed)).collect::<Result<Vec<Draw>, String>>()?;
     Ok(Some(Shared {
         original: with_pools(original, &draws)?,
         candidate: with_pools(candidate, &draws)?,
@@ -157,7 +158,7 @@ fn draw(model: &Model, id: NodeId, seed: u64) -> Result<Draw, String> {
         Law::of(graph, node).ok_or_else(|| refuse("draws numbers in a way that two runs cannot share"))?;
     let named = node.int("dtype").and_then(|d| DType::from_code(i32::try_from(d).ok()?));
     let of_operand = || {
-        let known = node.input(0).and_then(|v| dtype_of(graph, v));
+        let known = node.input(0).and_then(|v| graph.dtype(v));
         known.ok_or_else(|| refuse("has an input of unknown element type"))
     };
     let (form, dtype) = match node.op().name {

@@ -39,7 +39,7 @@ pub(super) struct Observer {
 const SIZES_WANTED: usize = 3;
 /// Different numbers that a model of fixed sizes is proven on.
 const NUMBERS_WANTED: usize = 2;
-const MOST_CHOICES: usize = 6;
+const MOST_CHOICES: usize = 8;
 const MOST_TRIES: usize = 96;
 /// Tries made only for the sake of a branch.
 const BRANCH_TRIES: usize = 24;
@@ -63,11 +63,15 @@ impl Search<'_> {
     /// # Errors
     /// The runtime cannot run the model at all, whatever its inputs.
     pub(super) fn run(self) -> Result<Found, RunError> {
-        let inputs: Vec<(ValueId, Facts)> =
-            required_inputs(self.model).into_iter().map(|v| (v, facts_of(self.model, v))).collect();
+        let mut choices = 1;
+        let mut inputs = Vec::new();
+        for value in required_inputs(self.model) {
+            let facts = facts_of(self.model, value);
+            let options = options(self.model, value, &facts);
+            inputs.push(Input { value, facts, stride: choices });
+            choices = (choices * options).min(MOST_CHOICES);
+        }
         let symbols = Symbols::of(self.model);
-        let choices =
-            inputs.iter().map(|(v, f)| choices(self.model, *v, f)).max().unwrap_or(1).min(MOST_CHOICES);
         let mut state = State {
             search: self,
             inputs,
@@ -87,8 +91,16 @@ impl Search<'_> {
     }
 }
 
+/// An input that is made.
+struct Input {
+    value: ValueId,
+    facts: Facts,
+    /// It takes its next constant after so many choices, so that all combinations come up.
+    stride: usize,
+}
+
 /// How many different constants an input should take in turn.
-fn choices(model: &Model, input: ValueId, facts: &Facts) -> usize {
+fn options(model: &Model, input: ValueId, facts: &Facts) -> usize {
     let value = model.graph.value(input);
     match value.declared().or(value.ty()) {
         Some(Type::Optional(_)) => 2,
@@ -106,7 +118,7 @@ fn choices(model: &Model, input: ValueId, facts: &Facts) -> usize {
 
 struct State<'a> {
     search: Search<'a>,
-    inputs: Vec<(ValueId, Facts)>,
+    inputs: Vec<Input>,
     symbols: Symbols,
     started: Instant,
     found: Found,
@@ -131,31 +143,45 @@ impl State<'_> {
             _ => 1,
         };
         let target = self.found.cases.len() + wanted;
-        let mut schemes: Vec<Scheme> = self.good.iter().map(|g| g.0).collect();
-        schemes.extend(SCHEMES);
-        let mut styles: Vec<Style> = self.good.iter().map(|g| g.1).collect();
-        styles.extend(Style::ALL);
-        for &style in &styles {
-            for &scheme in &schemes {
-                self.attempt(scheme, style, choice, 0)?;
-                if self.found.cases.len() >= target {
-                    return Ok(());
-                }
-            }
-            if self.found.cases.len() + wanted > target {
+        let known = self.good;
+        let styles = known.iter().map(|g| g.1).chain(Style::ALL);
+        for style in styles {
+            if self.one_style(style, choice, target)? || self.exhausted(MOST_TRIES) {
                 break;
             }
         }
-        let Some((scheme, style)) = self.good else { return Ok(()) };
-        for round in 0..2 {
-            for relative in scheme.relatives() {
-                self.attempt(relative, style, choice, round)?;
-                if self.found.cases.len() >= target {
-                    return Ok(());
-                }
+        Ok(())
+    }
+
+    /// Tries the sizes that most models take, then odd ones until one works, then its relatives.
+    /// Gives back whether the target was reached.
+    fn one_style(&mut self, style: Style, choice: usize, target: usize) -> Result<bool, RunError> {
+        let mut worked = None;
+        let usual = SCHEMES.iter().take(SIZES_WANTED);
+        let known = self.good;
+        for &scheme in known.iter().map(|g| &g.0).chain(usual) {
+            if self.attempt(scheme, style, choice, 0)? {
+                worked.get_or_insert(scheme);
+            }
+            if self.found.cases.len() >= target {
+                return Ok(true);
             }
         }
-        Ok(())
+        for &scheme in SCHEMES.iter().skip(SIZES_WANTED) {
+            if worked.is_none() && self.attempt(scheme, style, choice, 0)? {
+                worked = Some(scheme);
+            }
+        }
+        let Some(scheme) = worked else { return Ok(false) };
+        for round in 0..2 {
+            for relative in scheme.relatives() {
+                if self.found.cases.len() >= target {
+                    return Ok(true);
+                }
+                self.attempt(relative, style, choice, round)?;
+            }
+        }
+        Ok(self.found.cases.len() >= target)
     }
 
     fn more_branches(&mut self, choices: usize) -> Result<(), RunError> {
@@ -226,17 +252,17 @@ impl State<'_> {
 
     fn unranked(&self) -> bool {
         let graph = &self.search.model.graph;
-        self.inputs.iter().any(|(v, _)| {
-            let value = graph.value(*v);
+        self.inputs.iter().any(|input| {
+            let value = graph.value(input.value);
             matches!(value.declared().or(value.ty()), Some(Type::Tensor(t)) if t.shape.is_none())
         })
     }
 
     fn feeds(&self, sizes: &Sizes, style: Style, choice: usize, round: usize) -> Result<FeedSet, String> {
         let mut values = Vec::new();
-        for (input, facts) in &self.inputs {
-            let value = self.search.model.graph.value(*input);
-            let recipe = Recipe { facts, sizes, style, choice };
+        for input in &self.inputs {
+            let value = self.search.model.graph.value(input.value);
+            let recipe = Recipe { facts: &input.facts, sizes, style, choice: choice / input.stride };
             let Some(ty) = value.declared().or(value.ty()) else {
                 return Err(format!("the type of the input '{}' is unknown", value.name()));
             };

@@ -53,9 +53,9 @@ pub(in crate::validate) fn facts_of(model: &Model, input: ValueId) -> Facts {
     trace.facts.mask = name.contains("mask");
     trace.facts.length =
         whole && (name.contains("length") || name.ends_with("_len") || name.ends_with("_lens"));
-    trace.follow(None, input);
-    while let Some((function, value)) = trace.pending.pop() {
-        trace.uses(function, value);
+    trace.follow(Place { function: None, value: input, own: true });
+    while let Some(place) = trace.pending.pop() {
+        trace.uses(place);
     }
     trace.facts.compared.sort_unstable();
     trace.facts.compared.dedup();
@@ -65,9 +65,18 @@ pub(in crate::validate) fn facts_of(model: &Model, input: ValueId) -> Facts {
 struct Trace<'m> {
     model: &'m Model,
     facts: Facts,
-    /// Function and value; no function is the main graph.
-    seen: FxHashSet<(Option<usize>, ValueId)>,
-    pending: Vec<(Option<usize>, ValueId)>,
+    seen: FxHashSet<Place>,
+    pending: Vec<Place>,
+}
+
+/// A value that the input's numbers reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    /// `None` in the main graph.
+    function: Option<usize>,
+    value: ValueId,
+    /// Whether they are still the input's own numbers, not sums or products of them.
+    own: bool,
 }
 
 impl Trace<'_> {
@@ -78,32 +87,31 @@ impl Trace<'_> {
         }
     }
 
-    fn follow(&mut self, function: Option<usize>, value: ValueId) {
-        if self.seen.insert((function, value)) {
-            self.pending.push((function, value));
+    fn follow(&mut self, place: Place) {
+        if self.seen.insert(place) {
+            self.pending.push(place);
         }
     }
 
-    fn uses(&mut self, function: Option<usize>, value: ValueId) {
+    fn uses(&mut self, place: Place) {
         let mut uses: Vec<(NodeId, usize)> = Vec::new();
-        for u in self.graph(function).value(value).uses() {
+        for u in self.graph(place.function).value(place.value).uses() {
             if let Use::Operand { node, index } = u {
                 uses.push((*node, *index as usize));
             }
         }
         uses.sort_unstable();
         for (node, index) in uses {
-            self.operand(function, node, index);
+            self.operand(place, node, index);
         }
     }
 
-    fn operand(&mut self, function: Option<usize>, id: NodeId, index: usize) {
-        let graph = self.graph(function);
+    fn operand(&mut self, place: Place, id: NodeId, index: usize) {
+        let graph = self.graph(place.function);
         let node = graph.node(id);
-        let output = node.outputs().first().copied();
         if let Some(callee) = self.callee(node) {
-            if let Some(&inner) = self.model.functions[callee].graph.root().inputs().get(index) {
-                self.follow(Some(callee), inner);
+            if let Some(&value) = self.model.functions[callee].graph.root().inputs().get(index) {
+                self.follow(Place { function: Some(callee), value, ..place });
             }
             return;
         }
@@ -111,47 +119,45 @@ impl Trace<'_> {
             self.facts.bound = Some(self.facts.bound.map_or(bound, |b| b.min(bound)));
             return;
         }
-        if let Some(inner) = body_input(graph, node, index) {
-            self.follow(function, inner);
+        if let Some(value) = body_input(graph, node, index) {
+            self.follow(Place { value, ..place });
             return;
         }
+        let outputs = node.outputs().to_vec();
+        let name = node.op().name;
+        if place.own {
+            self.meaning(place.function, id, index);
+        }
+        let arithmetic = matches!(name, "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Min" | "Max" | "Sum");
+        if keeps_elements(name, index) || arithmetic {
+            for value in outputs {
+                self.follow(Place { value, own: place.own && !arithmetic, ..place });
+            }
+        }
+    }
+
+    /// What an op says of numbers that are the input's own.
+    fn meaning(&mut self, function: Option<usize>, id: NodeId, index: usize) {
+        let graph = self.graph(function);
+        let node = graph.node(id);
         if let Some(role) = role_of(node, index) {
             self.facts.role.get_or_insert(role);
             return;
         }
-        let constant = |at: usize| graph.const_value(node.input(at)?)?.as_scalar();
-        let other = if index == 0 { constant(1) } else { constant(0) };
+        let other = || graph.const_value(node.input(usize::from(index == 0))?)?.as_scalar();
         match node.op().name {
-            "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" => {
-                let exact = node.op().name == "Equal";
-                if let Some(c) = other.filter(|c| c.abs() < 1e15) {
+            name @ ("Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual") => {
+                if let Some(c) = other().filter(|c| c.abs() < 1e15) {
                     let c = c as i64;
                     self.facts.compared.extend([c, c.saturating_add(1)]);
-                    self.facts.compared.extend((!exact).then(|| c.saturating_sub(1)));
+                    self.facts.compared.extend((name != "Equal").then(|| c.saturating_sub(1)));
                 }
             }
-            "Sub" if index == 1 && other == Some(1.0) => self.facts.mask = true,
+            "Sub" if index == 1 && other() == Some(1.0) => self.facts.mask = true,
             "LSTM" | "GRU" | "RNN" if index == 4 => self.facts.length = true,
             "LabelEncoder" | "CategoryMapper" => {
-                let words: Vec<Bytes> = node
-                    .attrs()
-                    .iter()
-                    .filter_map(|a| match &a.value {
-                        Attr::Strings(s) if a.name.starts_with("keys") || a.name.starts_with("cats") => {
-                            Some(s.clone())
-                        }
-                        _ => None,
-                    })
-                    .flatten()
-                    .collect();
+                let words = keys(node);
                 self.facts.words.extend(words);
-            }
-            name if keeps_elements(name, index) => {
-                let outputs: Vec<ValueId> = node.outputs().to_vec();
-                outputs.into_iter().for_each(|o| self.follow(function, o));
-            }
-            "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Min" | "Max" if other.is_some() => {
-                output.into_iter().for_each(|o| self.follow(function, o));
             }
             _ => {}
         }
@@ -161,6 +167,15 @@ impl Trace<'_> {
         let calls = |f: &Function| f.domain == node.op().domain && f.name == node.op().name;
         self.model.functions.iter().position(calls)
     }
+}
+
+/// The strings that an encoder knows.
+fn keys(node: &Node) -> Vec<Bytes> {
+    let lists = node.attrs().iter().filter_map(|a| match &a.value {
+        Attr::Strings(s) if a.name.starts_with("keys") || a.name.starts_with("cats") => Some(s.clone()),
+        _ => None,
+    });
+    lists.flatten().collect()
 }
 
 fn keeps_elements(name: &str, index: usize) -> bool {
@@ -291,7 +306,8 @@ mod tests {
         let small = m.graph.add_initializer(ROOT, "s", Tensor::from_slice(&[7, 2], &[0i8; 14]).unwrap());
         let wide = op(&mut m, ROOT, "DequantizeLinear", &[small]);
         let cast = op(&mut m, ROOT, "Cast", &[x]);
-        op(&mut m, ROOT, "Gather", &[table, cast]);
+        let wrapped = op(&mut m, ROOT, "Mul", &[cast, cast]);
+        op(&mut m, ROOT, "Gather", &[table, wrapped]);
         assert_eq!(facts_of(&m, x).bound, Some(30));
         let body = m.graph.add_region();
         let inner = op(&mut m, body, "Gather", &[wide, cast]);

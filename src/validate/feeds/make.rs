@@ -4,7 +4,7 @@ use super::facts::{Facts, Role};
 use super::rng::Rng;
 use super::sizes::Sizes;
 use crate::error::{Error, Result};
-use crate::ir::{TensorType, Type};
+use crate::ir::{Dim, TensorType, Type};
 use crate::runtime::RunValue;
 use crate::tensor::{DType, Tensor, element_count};
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub(in crate::validate) struct Recipe<'a> {
 
 /// More elements than this are never made: a wrong size must not exhaust memory.
 const MOST_ELEMENTS: usize = 1 << 28;
+/// So few floats, of a fixed number, are knobs such as a speed or a temperature.
+const MOST_KNOBS: u64 = 8;
 
 impl Recipe<'_> {
     /// A value of this type.
@@ -82,7 +84,19 @@ impl Recipe<'_> {
         if element_count(&shape).is_none_or(|n| n > MOST_ELEMENTS) {
             return Err(Error::new(format!("a tensor of shape {shape:?} is too large to make")));
         }
+        if self.is_knobs(ty) {
+            let values: Vec<f64> = (0..shape.iter().product()).map(|_| 0.25 + 0.75 * rng.unit()).collect();
+            return Tensor::from_f64s(ty.dtype, &shape, &values);
+        }
         self.numbers(ty.dtype, &shape, rng)
+    }
+
+    fn is_knobs(&self, ty: &TensorType) -> bool {
+        let few = |dims: &[Dim]| {
+            dims.len() <= 1 && dims.iter().all(|d| d.as_fixed().is_some_and(|n| n <= MOST_KNOBS))
+        };
+        let plain = self.facts.role.is_none() && !self.facts.mask;
+        plain && ty.dtype.is_float() && ty.shape.as_deref().is_some_and(few)
     }
 
     fn numbers(&self, dtype: DType, shape: &[usize], rng: &mut Rng) -> Result<Tensor> {
@@ -147,10 +161,6 @@ impl Recipe<'_> {
         if whole && count == 1 && !self.facts.compared.is_empty() {
             let options = &self.facts.compared;
             return Some(vec![options[self.choice % options.len()] as f64]);
-        }
-        // A handful of floats are knobs, such as a speed or a temperature.
-        if dtype.is_float() && shape.len() <= 1 && count <= 8 {
-            return Some((0..count).map(|_| 0.25 + 0.75 * rng.unit()).collect());
         }
         None
     }
@@ -221,7 +231,7 @@ fn mask(shape: &[usize], count: usize, choice: usize) -> Vec<f64> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ir::{Dim, Model};
+    use crate::ir::Model;
     use crate::validate::feeds::sizes::{SCHEMES, Symbols};
 
     fn numbers(facts: &Facts, dtype: DType, dims: &[u64], choice: usize) -> Vec<f64> {

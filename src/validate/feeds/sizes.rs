@@ -133,7 +133,7 @@ fn class_of(name: &str, input: &str, at: usize, dims: &[Dim]) -> Class {
     let lower = name.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
     if !is_anonymous(name) {
-        if has(&["batch"]) || matches!(lower.as_str(), "n" | "b" | "bs") {
+        if has(&["batch"]) || (dims.len() > 1 && matches!(lower.as_str(), "n" | "b" | "bs")) {
             return Class::Batch;
         }
         if has(&["height"]) || lower == "h" {

@@ -10,7 +10,7 @@ use onnxpress::runtime::OrtRuntime;
 use std::path::PathBuf;
 
 /// The fetched fixtures.
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     let folder = std::env::var_os("ONNXPRESS_FIXTURES").map(PathBuf::from);
     folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/cache"))
 }
@@ -31,6 +31,6 @@ fn library() -> PathBuf {
     paths.find(is_library).unwrap_or_else(|| panic!("no library in {}", folder.display()))
 }
 
-fn onnx_runtime() -> OrtRuntime {
+pub(crate) fn onnx_runtime() -> OrtRuntime {
     OrtRuntime::load(&library()).unwrap()
 }
