@@ -1,6 +1,7 @@
 //! Remarks that do not stop the work: repaired defects, dropped residue, refused conversions.
 
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// How much a remark matters.
@@ -65,6 +66,14 @@ impl Diags {
     /// Takes over all remarks of `other`.
     pub fn extend(&mut self, other: Diags) {
         self.0.extend(other.0);
+    }
+
+    /// Each remark once, where it was made first.
+    #[must_use]
+    pub fn unique(self) -> Self {
+        let mut seen = BTreeSet::new();
+        let new = |d: &Diag| seen.insert((d.code, d.at.clone(), d.message.clone()));
+        Self(self.0.into_iter().filter(new).collect())
     }
 
     /// All remarks, oldest first.

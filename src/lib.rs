@@ -2,6 +2,7 @@
 //! harm, and writes it for the chosen target.
 
 pub mod analysis;
+pub mod cli;
 pub mod diag;
 pub mod error;
 pub mod io;

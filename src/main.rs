@@ -1,2 +1,7 @@
 //! The `onnxpress` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    onnxpress::cli::main()
+}

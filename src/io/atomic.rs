@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 #[derive(Default)]
 pub(crate) struct Commit {
     files: Vec<Pending>,
+    /// Put in place ahead of the last one; they go again unless that follows.
+    ahead: Vec<PathBuf>,
 }
 
 struct Pending {
@@ -74,16 +76,40 @@ impl Commit {
         Ok(temporary)
     }
 
+    /// The file added last, still under its temporary name, with all others in place so that it can refer to them.
+    ///
+    /// # Errors
+    /// A rename fails.
+    pub(crate) fn last(&mut self) -> Result<Option<&Path>> {
+        let Some(last) = self.files.pop() else { return Ok(None) };
+        for Pending { temporary, target } in self.files.drain(..) {
+            let is_new = !target.exists();
+            temporary.persist(&target).map_err(|e| cannot_write(&target, &e.error))?;
+            self.ahead.extend(is_new.then_some(target));
+        }
+        self.files.push(last);
+        Ok(self.files.last().map(|last| last.temporary.path()))
+    }
+
     /// Renames every file into place, in the order in which they were added.
     ///
     /// # Errors
     /// A rename fails; the files not yet renamed vanish, those before it stay.
-    pub(crate) fn commit(self) -> Result<()> {
-        for Pending { temporary, target } in self.files {
+    pub(crate) fn commit(mut self) -> Result<()> {
+        for Pending { temporary, target } in self.files.drain(..) {
             temporary.persist(&target).map_err(|e| cannot_write(&target, &e.error))?;
             sync_folder(folder_of(&target));
         }
+        self.ahead.clear();
         Ok(())
+    }
+}
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        for file in &self.ahead {
+            let _ = fs::remove_file(file);
+        }
     }
 }
 
@@ -159,6 +185,29 @@ mod tests {
         drop(commit);
         assert_eq!(names(dir.path()), ["m"]);
         assert_eq!(fs::read(model).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_was_put_in_place_ahead_goes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, model) = (dir.path().join("m.data"), dir.path().join("m"));
+        for keep in [false, true] {
+            let mut commit = Commit::new();
+            commit.add(&data, |out| out.write_all(b"data")).unwrap();
+            commit.add(&model, |out| out.write_all(b"model")).unwrap();
+            let staged = commit.last().unwrap().unwrap().to_path_buf();
+            assert_eq!(
+                (fs::read(&staged).unwrap(), data.exists(), model.exists()),
+                (b"model".to_vec(), true, false)
+            );
+            if keep {
+                commit.commit().unwrap();
+                assert_eq!(names(dir.path()), ["m", "m.data"]);
+            } else {
+                drop(commit);
+                assert!(names(dir.path()).is_empty());
+            }
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod tensor;
 mod types;
 
 pub use self::load::{Loaded, load, load_bytes};
-pub use self::save::{ExternalData, WriteOptions, Written, save, to_bytes};
+pub use self::save::{ExternalData, Staged, WriteOptions, Written, save, stage, to_bytes};
 pub use self::tensor::tensor_from_proto;
 
 use std::path::Path;

@@ -73,6 +73,52 @@ pub fn save(model: &Model, path: impl AsRef<Path>, options: &WriteOptions) -> Re
     if path == Path::new("-") {
         return to_stdout(model);
     }
+    stage(model, path, options)?.commit()
+}
+
+/// A model written beside its place, so that it can be judged before it replaces anything. Dropped, it vanishes.
+pub struct Staged {
+    commit: Commit,
+    written: Written,
+    keeps_references: bool,
+}
+
+impl Staged {
+    /// The written model under its temporary name; the data files that it refers to are in place.
+    ///
+    /// # Errors
+    /// A data file cannot be put in place.
+    pub fn file(&mut self) -> Result<PathBuf> {
+        let file = self.commit.last()?.map(Path::to_path_buf);
+        Ok(file.expect("`stage` adds the model"))
+    }
+
+    /// What will have been written.
+    pub fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// Whether external data of the input stays where it is, and the model refers to it.
+    pub fn keeps_references(&self) -> bool {
+        self.keeps_references
+    }
+
+    /// Puts everything in place.
+    ///
+    /// # Errors
+    /// A file cannot be renamed.
+    pub fn commit(self) -> Result<Written> {
+        self.commit.commit()?;
+        Ok(self.written)
+    }
+}
+
+/// Writes a model beside its place.
+///
+/// # Errors
+/// As [`save`].
+pub fn stage(model: &Model, path: impl AsRef<Path>, options: &WriteOptions) -> Result<Staged> {
+    let path = path.as_ref();
     refuse_inputs(model, path, options)?;
     let mut diags = Diags::new();
     let keeps_references = options.external_data == ExternalData::Keep && in_source_folder(path, options);
@@ -96,24 +142,13 @@ pub fn save(model: &Model, path: impl AsRef<Path>, options: &WriteOptions) -> Re
             export::model(model, &placement)?
         }
     };
-    finish(exported, path, commit, written, diags)
-}
-
-fn finish(
-    exported: Exported,
-    path: &Path,
-    mut commit: Commit,
-    mut written: Written,
-    mut diags: Diags,
-) -> Result<Written> {
     refuse_too_long(&exported.rope).map_err(|e| e.in_file(path))?;
     note_renamed(&exported, &mut diags);
     commit.add(path, |out| exported.rope.write_to(out))?;
-    commit.commit()?;
     written.bytes += exported.rope.len();
     written.files.push(path.to_path_buf());
     written.diags = diags;
-    Ok(written)
+    Ok(Staged { commit, written, keeps_references })
 }
 
 /// The encoded model in memory, all data inline: for sessions.

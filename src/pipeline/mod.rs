@@ -1,9 +1,25 @@
 //! A recipe becomes ordered passes, and these an outcome. The only module that knows all passes.
 
+mod compare;
+mod inspect;
+mod measure;
 mod memory;
+mod optimize;
+mod options;
+mod output;
+mod place;
 mod progress;
+mod proof;
 mod registry;
+mod run;
+mod signature;
 
+pub use compare::{CompareJob, compare};
+pub use inspect::{diff, inspect, model_text};
 pub use memory::peak;
+pub use optimize::{OptimizeJob, optimize};
+pub use options::{Options, find};
 pub use progress::{Progress, Silent, Step};
+pub use proof::Proof;
 pub use registry::{Entry, Work, registry};
+pub use run::{Means, Outcome, Ran, run};

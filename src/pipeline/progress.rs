@@ -1,5 +1,7 @@
 //! How a long job tells where it is.
 
+use crate::validate;
+
 /// What a job is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
@@ -17,7 +19,7 @@ pub enum Step<'a> {
     /// Verifies the graph and writes it beside its place.
     Write,
     /// Runs both models and compares.
-    Prove,
+    Prove(validate::Progress),
 }
 
 /// Told of every step before it begins.

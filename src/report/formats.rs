@@ -1,7 +1,7 @@
 //! `compare --report FILE`: the format follows the file's ending.
 
 use super::units::{count, seconds};
-use super::{CompareReport, OutputReport, Status, json};
+use super::{CompareReport, Status, json};
 use crate::error::{Error, Result};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -47,18 +47,7 @@ impl Format {
     }
 }
 
-const HEADER: [&str; 8] =
-    ["output", "max abs", "allowed", "max rel", "ulp", "cosine", "SQNR (dB)", "verdict"];
-
-fn cells(o: &OutputReport) -> [String; 8] {
-    let numbers = [o.max_abs, o.allowed, o.max_rel, o.max_ulp, o.cosine, o.sqnr_db].map(|n| n.to_string());
-    let [abs, allowed, rel, ulp, cosine, sqnr] = numbers;
-    [o.name.clone(), abs, allowed, rel, ulp, cosine, sqnr, verdict(o)]
-}
-
-fn verdict(o: &OutputReport) -> String {
-    if o.passed { "same".to_owned() } else { o.reason.clone().unwrap_or_else(|| "differs".to_owned()) }
-}
+const HEADER: [&str; 7] = ["output", "max abs", "max rel", "ULP", "cosine", "SQNR (dB)", "verdict"];
 
 fn summary(report: &CompareReport) -> String {
     let p = &report.parity;
@@ -92,7 +81,7 @@ fn xml(report: &CompareReport) -> String {
         let _ = write!(cases, "    <testcase classname=\"{class}\" name=\"{}\"", escape(&o.name));
         let figures = HEADER
             .iter()
-            .zip(cells(o))
+            .zip(o.cells())
             .skip(1)
             .map(|(h, c)| format!("{h} {c}"))
             .collect::<Vec<_>>()
@@ -105,7 +94,7 @@ fn xml(report: &CompareReport) -> String {
             let _ = writeln!(
                 cases,
                 ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
-                escape(&verdict(o)),
+                escape(&o.verdict()),
                 escape(&figures)
             );
         }
@@ -132,7 +121,7 @@ fn html(report: &CompareReport) -> String {
     let mut rows = String::new();
     for o in &report.parity.outputs {
         let class = if o.passed { "same" } else { "differs" };
-        let cells: String = cells(o).iter().map(|c| format!("<td>{}</td>", escape(c))).collect();
+        let cells: String = o.cells().iter().map(|c| format!("<td>{}</td>", escape(c))).collect();
         let _ = writeln!(rows, "<tr class=\"{class}\">{cells}</tr>");
     }
     let header: String = HEADER.iter().map(|h| format!("<th>{h}</th>")).collect();
@@ -157,8 +146,8 @@ fn markdown(report: &CompareReport) -> String {
     let mut text = format!("# {} against {}: {}\n\n", report.b, report.a, report.parity.status.word());
     let _ = writeln!(text, "{}\n", summary(report));
     text.push_str(&row(&HEADER.map(str::to_owned)));
-    text.push_str("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n");
-    report.parity.outputs.iter().for_each(|o| text.push_str(&row(&cells(o))));
+    text.push_str("| --- | ---: | ---: | ---: | ---: | ---: | --- |\n");
+    report.parity.outputs.iter().for_each(|o| text.push_str(&row(&o.cells())));
     text
 }
 
@@ -167,18 +156,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::diag::Diags;
-    use crate::report::{Number, ParityReport};
+    use crate::report::{Number, OutputReport, ParityReport};
 
     fn report() -> CompareReport {
         let output = |name: &str, passed| OutputReport {
             name: name.into(),
             passed,
-            max_abs: Number(0.5),
-            max_rel: Number(0.1),
-            max_ulp: Number(9.0),
-            cosine: Number(1.0),
-            sqnr_db: Number(f64::INFINITY),
+            dtype: Some("float".into()),
+            max_abs: Some(Number(0.5)),
+            max_rel: Some(Number(0.1)),
+            max_ulp: Some(9),
+            cosine: None,
+            sqnr_db: Some(Number(f64::INFINITY)),
+            equal: Some(Number(0.0)),
             allowed: Number(1e-4),
+            noise_floor: Number(0.0),
             reason: None,
         };
         let parity = ParityReport {

@@ -38,8 +38,8 @@ pub struct Effective {
     pub force: bool,
     /// Where the inputs of the proof came from; `None` where they were made up.
     pub inputs: Option<String>,
-    /// The seed of inputs made up.
-    pub seed: u64,
+    /// The seed of inputs that were made up.
+    pub seed: Option<u64>,
     /// `keep`, `inline` or `separate`.
     pub external_data: String,
 }
@@ -111,7 +111,7 @@ impl OptimizeReport {
         if rows.is_empty() {
             let _ = writeln!(text, "  {DIM}no pass found anything to change{DIM:#}");
         } else {
-            text.push_str(&table(&["pass", ">changes", ">time", "left alone"], rows));
+            text.push_str(&table(&["pass", ">changes", ">time", ">left alone"], rows));
         }
         text.push('\n');
         let mut figures = vec![
@@ -122,7 +122,7 @@ impl OptimizeReport {
             let (before, after) = (self.opset.before.to_string(), self.opset.after.to_string());
             figures.push(vec!["opset".into(), before, after, String::new()]);
         }
-        text.push_str(&table(&["", ">before", ">after", ""], figures));
+        text.push_str(&table(&["", ">before", ">after", ">change"], figures));
         let _ = writeln!(text, "\n{}", self.parity.line());
         let memory =
             self.peak_memory_bytes.map(|m| format!(", peak memory {}", bytes(m))).unwrap_or_default();
@@ -144,7 +144,10 @@ fn figure(name: &str, before: String, after: String, change: Change) -> Vec<Stri
     let difference = match (change.before, change.after) {
         (a, b) if a == b => "same".to_owned(),
         (0, _) => String::new(),
-        (a, b) => format!("{:+.1} %", (b as f64 / a as f64 - 1.0) * 100.0),
+        (a, b) => match (b as f64 / a as f64 - 1.0) * 100.0 {
+            share if share.abs() < 0.05 => "under 0.1 %".to_owned(),
+            share => format!("{share:+.1} %"),
+        },
     };
     vec![name.to_owned(), before, after, difference]
 }
@@ -171,10 +174,10 @@ mod tests {
 
     #[test]
     fn a_change_is_shown_as_a_share() {
-        let shares = [(200, 100), (100, 100), (0, 5)].map(|(before, after)| {
+        let shares = [(200, 100), (100, 100), (0, 5), (5000, 4999)].map(|(before, after)| {
             figure("nodes", String::new(), String::new(), Change { before, after })[3].clone()
         });
-        assert_eq!(shares, ["-50.0 %", "same", ""]);
+        assert_eq!(shares, ["-50.0 %", "same", "", "under 0.1 %"]);
     }
 
     #[test]

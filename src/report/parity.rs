@@ -36,7 +36,7 @@ pub struct ParityReport {
     /// Largest difference relative to the largest magnitude of its output.
     pub max_rel: Option<Number>,
     /// Largest difference in units in the last place.
-    pub max_ulp: Option<Number>,
+    pub max_ulp: Option<u64>,
     /// Smallest cosine similarity of an output with its original.
     pub cosine: Option<Number>,
     /// Smallest ratio of signal to error, in dB; `inf` where all outputs are bit-equal.
@@ -47,6 +47,12 @@ pub struct ParityReport {
     pub allowed: Option<Number>,
     /// Why it failed or could not be proven.
     pub reason: Option<String>,
+    /// The sizes or file of each set of inputs.
+    pub feeds: Vec<String>,
+    /// Random operators that became inputs which both models share.
+    pub shared_random: usize,
+    /// Branches of `If` nodes that no set of inputs took.
+    pub untaken_branches: Vec<String>,
     /// The worst case of each output.
     pub outputs: Vec<OutputReport>,
 }
@@ -56,21 +62,27 @@ pub struct ParityReport {
 pub struct OutputReport {
     /// The output's name.
     pub name: String,
+    /// The element type of its first tensor.
+    pub dtype: Option<String>,
     /// Whether it is within what is allowed.
     pub passed: bool,
     /// Largest absolute difference.
-    pub max_abs: Number,
+    pub max_abs: Option<Number>,
     /// Largest difference relative to the largest magnitude.
-    pub max_rel: Number,
-    /// Largest difference in units in the last place.
-    pub max_ulp: Number,
+    pub max_rel: Option<Number>,
+    /// Most units in the last place.
+    pub max_ulp: Option<u64>,
     /// Cosine similarity.
-    pub cosine: Number,
+    pub cosine: Option<Number>,
     /// Ratio of signal to error, in dB.
-    pub sqnr_db: Number,
-    /// The absolute difference that was allowed.
+    pub sqnr_db: Option<Number>,
+    /// Share of equal elements.
+    pub equal: Option<Number>,
+    /// What was allowed: an absolute difference, for integers, booleans and strings a share of elements.
     pub allowed: Number,
-    /// What is wrong beyond the difference: another shape, another pattern of NaN.
+    /// The noise floor, in the unit of [`OutputReport::allowed`].
+    pub noise_floor: Number,
+    /// Why it did not pass.
     pub reason: Option<String>,
 }
 
@@ -90,6 +102,9 @@ impl ParityReport {
             noise_floor: None,
             allowed: None,
             reason,
+            feeds: Vec::new(),
+            shared_random: 0,
+            untaken_branches: Vec::new(),
             outputs: Vec::new(),
         }
     }
@@ -126,27 +141,36 @@ impl ParityReport {
 
     /// A table of the outputs.
     pub fn table(&self) -> String {
-        let rows = self.outputs.iter().map(|o| {
-            let verdict =
-                if o.passed { "same".to_owned() } else { o.reason.clone().unwrap_or("differs".into()) };
-            let sqnr = if o.sqnr_db.0.is_finite() {
-                format!("{:.1} dB", o.sqnr_db.0)
-            } else {
-                o.sqnr_db.to_string()
-            };
-            vec![
-                o.name.clone(),
-                o.max_abs.to_string(),
-                o.allowed.to_string(),
-                o.max_rel.to_string(),
-                o.max_ulp.to_string(),
-                o.cosine.to_string(),
-                sqnr,
-                verdict,
-            ]
-        });
-        let header = ["output", ">max abs", ">allowed", ">max rel", ">ulp", ">cosine", ">SQNR", "verdict"];
-        table(&header, rows.collect())
+        let mut rows = Vec::new();
+        for o in &self.outputs {
+            let mut row = o.cells().to_vec();
+            row.insert(2, o.allowed.to_string());
+            rows.push(row);
+        }
+        let header =
+            ["output", ">max abs", ">allowed", ">max rel", ">ULP", ">cosine", ">SQNR (dB)", "verdict"];
+        table(&header, rows)
+    }
+}
+
+impl OutputReport {
+    /// Name, max abs, max rel, ULP, cosine, SQNR in dB, verdict.
+    pub(super) fn cells(&self) -> [String; 7] {
+        let number = |n: Option<Number>| n.map_or("-".to_owned(), |n| n.to_string());
+        [
+            self.name.clone(),
+            number(self.max_abs),
+            number(self.max_rel),
+            self.max_ulp.map_or("-".to_owned(), |n| n.to_string()),
+            number(self.cosine),
+            number(self.sqnr_db),
+            self.verdict(),
+        ]
+    }
+
+    /// `same`, or why not.
+    pub(super) fn verdict(&self) -> String {
+        if self.passed { "same".to_owned() } else { self.reason.clone().unwrap_or("differs".to_owned()) }
     }
 }
 

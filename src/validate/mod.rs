@@ -22,7 +22,6 @@ mod noise;
 mod numbers;
 mod parity;
 mod random;
-mod render;
 mod search;
 mod verdict;
 
@@ -30,5 +29,4 @@ pub use compare::{Metrics, compare};
 pub use feeds::{FeedSet, Feeds, load as load_feeds};
 pub use localize::{Divergence, localize};
 pub use parity::{Progress, ProveOptions, Subject, prove};
-pub use render::{Comparison, Format};
 pub use verdict::{OutputVerdict, Status, Verdict};

@@ -3,7 +3,6 @@
 
 mod engine;
 mod io;
-mod opset;
 mod passes;
 mod runtime;
 mod shapes;

@@ -17,7 +17,6 @@
 //! second run that finds nothing to do, and the verifier. `BLESS=1` rewrites diffs and pages.
 
 mod fixture;
-mod kernels;
 mod pages;
 mod parity;
 

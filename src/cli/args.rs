@@ -1,0 +1,110 @@
+//! What can be asked on the command line.
+
+use super::compare::CompareArgs;
+use super::completions::CompletionsArgs;
+use super::diff::DiffArgs;
+use super::explain::ExplainArgs;
+use super::inspect::InspectArgs;
+use super::optimize::OptimizeArgs;
+use super::passes::PassesArgs;
+use super::setup::SetupArgs;
+use crate::pipeline::registry;
+use crate::runtime::Preferences;
+use crate::validate::Feeds;
+use clap::builder::PossibleValuesParser;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const ENDINGS: &str = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 validation failed.
+Standard output is data, standard error is talk; - is standard input or output.";
+
+/// Optimizes ONNX models and proves every result against the original.
+#[derive(Debug, Parser)]
+#[command(name = "onnxpress", version, styles = STYLES, after_help = ENDINGS, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) talk: Talk,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Simplify and fuse a model's graph, prove the result, write it
+    Optimize(Box<OptimizeArgs>),
+    /// Run two models on the same inputs and compare their outputs
+    Compare(CompareArgs),
+    /// Show what is in a model
+    Inspect(InspectArgs),
+    /// Show what is different between two models, as text
+    Diff(DiffArgs),
+    /// List the passes
+    Passes(PassesArgs),
+    /// Show the page of a pass: what it does, when, and what it refuses
+    Explain(ExplainArgs),
+    /// Get ONNX Runtime into the user's cache folder
+    Setup(SetupArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// How much is said, and how.
+#[derive(Debug, Args)]
+pub(super) struct Talk {
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more: notes, and passes that changed nothing
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// When to use colors
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
+}
+
+/// How a result is shown.
+#[derive(Debug, Args)]
+pub(super) struct Shape {
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What runs models.
+#[derive(Debug, Args)]
+pub(super) struct Judge {
+    /// ONNX Runtime's shared library, or the folder that holds it
+    #[arg(long, value_name = "PATH")]
+    ort_lib: Option<PathBuf>,
+    /// Inputs to run on: npz, npy or a test_data_set folder; made up where not given
+    #[arg(long, value_name = "DATA")]
+    inputs: Option<PathBuf>,
+    /// Chooses the inputs that are made up
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+impl Judge {
+    pub(super) fn feeds(&self) -> Feeds {
+        match &self.inputs {
+            Some(path) => Feeds::Data(path.clone()),
+            None => Feeds::Made { seed: self.seed },
+        }
+    }
+
+    pub(super) fn preferences(&self) -> Preferences {
+        Preferences { library: self.ort_lib.clone() }
+    }
+}
+
+/// Names of passes; a wrong one is a usage error that suggests the right one.
+pub(super) fn pass_ids() -> PossibleValuesParser {
+    PossibleValuesParser::new(registry().iter().map(|e| e.id()))
+}

@@ -1,0 +1,58 @@
+//! A progress bar on standard error.
+
+use crate::pipeline::{Progress, Step};
+use crate::validate::Progress as Proving;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// The bar; it goes when it is dropped.
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn visible() -> Self {
+        let bar = ProgressBar::new(1);
+        bar.set_style(
+            ProgressStyle::with_template("{spinner:.cyan} {bar:24.cyan/dim} {msg}")
+                .expect("the template is well-formed"),
+        );
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    pub(super) fn hidden() -> Self {
+        Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()))
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&mut self, step: Step<'_>) {
+        match step {
+            Step::Load => self.0.set_message("reading"),
+            Step::Pass { id, index, of } => {
+                // Reading comes before the passes, writing and the proof behind them.
+                self.0.set_length(of as u64 + 3);
+                self.0.set_position(index as u64 + 1);
+                self.0.set_message(id.to_owned());
+            }
+            Step::Write => {
+                self.0.set_position(self.0.length().unwrap_or(3).saturating_sub(2));
+                self.0.set_message("writing");
+            }
+            Step::Prove(at) => {
+                self.0.set_position(self.0.length().unwrap_or(3).saturating_sub(1));
+                self.0.set_message(match at {
+                    Proving::Search(tries) => format!("looking for inputs: try {tries}"),
+                    Proving::Original(at, of) => format!("running the original: {at} of {of}"),
+                    Proving::Noise => "measuring the original's own noise".to_owned(),
+                    Proving::Candidate(at, of) => format!("running the result: {at} of {of}"),
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

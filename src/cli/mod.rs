@@ -1,0 +1,80 @@
+//! The command line: arguments, exit codes, screens. It decides nothing.
+//!
+//! Standard output is data, standard error is talk. Exit codes: 0 done, 1 error, 2 usage,
+//! 3 validation failed.
+
+mod args;
+mod bar;
+mod compare;
+mod completions;
+mod diff;
+mod explain;
+mod inspect;
+mod optimize;
+mod passes;
+mod screen;
+mod setup;
+
+use crate::error::Result;
+use args::{Cli, Command};
+use clap::Parser;
+use screen::Screen;
+use std::process::ExitCode;
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It did what it was asked.
+    Done,
+    /// It found that two models differ, or could not prove that they do not.
+    Invalid,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help is wanted, and so goes to standard output; a closed one is no failure.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut screen = Screen::new(&cli.talk);
+    match run(cli.command, &mut screen) {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Invalid) => ExitCode::from(3),
+        Err(error) if screen.is_closed() => {
+            drop(error);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            screen.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, screen: &mut Screen) -> Result<Ending> {
+    match command {
+        Command::Optimize(args) => optimize::run(&args, screen),
+        Command::Compare(args) => compare::run(&args, screen),
+        Command::Inspect(args) => inspect::run(&args, screen),
+        Command::Diff(args) => diff::run(&args, screen),
+        Command::Passes(args) => passes::run(&args, screen),
+        Command::Explain(args) => explain::run(&args, screen),
+        Command::Setup(args) => setup::run(&args, screen),
+        Command::Completions(args) => completions::run(&args, screen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,124 @@
+//! Looks at models without changing them.
+
+use super::measure::{data_bytes, node_count};
+use crate::analysis::verify;
+use crate::error::Result;
+use crate::io::load;
+use crate::ir::{Def, Graph, Model, OpId, ValueId};
+use crate::report::{
+    DiffReport, FunctionReport, InspectReport, OpCount, OpsetReport, TextReport, ValueReport, WeightReport,
+};
+use crate::text::{PrintOptions, print_model};
+use similar::{ChangeTag, TextDiff};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Constants of more elements are cut short in texts for people.
+const SHORT: PrintOptions = PrintOptions { elide: Some(16), digest: true };
+
+/// What is in a model; `-` is standard input.
+///
+/// # Errors
+/// The file is no model. One that is read but invalid is remarked as `invalid-model`.
+pub fn inspect(path: &Path) -> Result<InspectReport> {
+    let loaded = load(path)?;
+    let (model, mut diags) = (loaded.model, loaded.diags);
+    if let Err(error) = verify(&model) {
+        diags.warn("invalid-model", error.node(), error.message());
+    }
+    let graph = &model.graph;
+    Ok(InspectReport {
+        input: path.display().to_string(),
+        bytes: loaded.bytes + data_bytes(&model),
+        ir_version: model.ir_version,
+        opsets: model
+            .opsets
+            .iter()
+            .map(|(domain, version)| OpsetReport { domain: spelled(domain), version })
+            .collect(),
+        inputs: graph.root().inputs().iter().map(|&v| value(graph, v)).collect(),
+        outputs: graph.root().outputs().map(|v| value(graph, v)).collect(),
+        nodes: node_count(&model),
+        ops: ops(&model),
+        weights: weights(&model),
+        functions: functions(&model),
+        diags,
+    })
+}
+
+/// A model in ONNX textual syntax, long constants cut short; `-` is standard input.
+///
+/// # Errors
+/// The file is no model.
+pub fn model_text(path: &Path) -> Result<TextReport> {
+    let model = load(path)?.model;
+    Ok(TextReport { input: path.display().to_string(), text: print_model(&model, SHORT) })
+}
+
+/// What is different between two models, as text.
+///
+/// # Errors
+/// One of the files is no model.
+pub fn diff(a: &Path, b: &Path) -> Result<DiffReport> {
+    let (old, new) = (model_text(a)?, model_text(b)?);
+    let diff = TextDiff::from_lines(&old.text, &new.text);
+    let count = |tag| diff.iter_all_changes().filter(|c| c.tag() == tag).count();
+    Ok(DiffReport {
+        same: old.text == new.text,
+        removed: count(ChangeTag::Delete),
+        added: count(ChangeTag::Insert),
+        diff: diff.unified_diff().context_radius(2).header(&old.input, &new.input).to_string(),
+        a: old.input,
+        b: new.input,
+    })
+}
+
+fn spelled(domain: &str) -> String {
+    if domain.is_empty() { "ai.onnx".to_owned() } else { domain.to_owned() }
+}
+
+fn value(graph: &Graph, v: ValueId) -> ValueReport {
+    let value = graph.value(v);
+    ValueReport { name: value.name().to_string(), ty: value.declared().map(ToString::to_string) }
+}
+
+fn graphs(model: &Model) -> impl Iterator<Item = &Graph> {
+    std::iter::once(&model.graph).chain(model.functions.iter().map(|f| &f.graph))
+}
+
+fn ops(model: &Model) -> Vec<OpCount> {
+    let mut counts: BTreeMap<OpId, u64> = BTreeMap::new();
+    for (_, node) in graphs(model).flat_map(Graph::nodes) {
+        *counts.entry(node.op()).or_default() += 1;
+    }
+    let mut ops: Vec<_> =
+        counts.into_iter().map(|(op, count)| OpCount { op: op.to_string(), count }).collect();
+    ops.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.op.cmp(&b.op)));
+    ops
+}
+
+fn weights(model: &Model) -> Vec<WeightReport> {
+    let mut weights: BTreeMap<&str, WeightReport> = BTreeMap::new();
+    for v in model.graph.value_ids() {
+        let (Def::Initializer { tensor, .. } | Def::Input { default: Some(tensor), .. }) =
+            model.graph.value(v).def()
+        else {
+            continue;
+        };
+        let dtype = tensor.dtype().name();
+        let empty = || WeightReport { dtype: dtype.to_owned(), tensors: 0, elements: 0, bytes: 0 };
+        let weight = weights.entry(dtype).or_insert_with(empty);
+        weight.tensors += 1;
+        weight.elements += tensor.len() as u64;
+        weight.bytes += tensor.byte_len() as u64;
+    }
+    weights.into_values().collect()
+}
+
+fn functions(model: &Model) -> Vec<FunctionReport> {
+    let report = |f: &crate::ir::Function| FunctionReport {
+        name: format!("{}.{}", spelled(&f.domain), f.name),
+        nodes: f.graph.len() as u64,
+    };
+    model.functions.iter().map(report).collect()
+}

@@ -1,0 +1,165 @@
+//! Which passes are to run, and how they are watched.
+
+use super::registry::{Entry, registry};
+use crate::error::{Error, Result};
+use crate::rewrite::OpsetRequest;
+use crate::target::Target;
+use std::path::PathBuf;
+
+/// The pass that answers `--opset`.
+const CONVERTER: &str = "convert-opset";
+
+/// Which passes are to run, and how they are watched.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What the model is written for.
+    pub target: Target,
+    /// 0 changes nothing, 1 runs exact passes, 2 reassociating ones too, 3 approximating ones too.
+    pub level: u8,
+    /// The opset to end with. Anything but `Keep` runs `convert-opset` at every level.
+    pub opset: OpsetRequest,
+    /// Passes to run whatever the level.
+    pub enable: Vec<String>,
+    /// Passes not to run.
+    pub disable: Vec<String>,
+    /// Where not empty, the only passes to run.
+    pub only: Vec<String>,
+    /// Stop after so many changes, to find the one that does harm.
+    pub pass_limit: Option<u64>,
+    /// Verify the graph after every pass, not only at the end.
+    pub verify_each: bool,
+    /// A folder for the model as text after every pass that changed it.
+    pub dump_ir: Option<PathBuf>,
+}
+
+impl Options {
+    /// The defaults of the command line: level 2, the model's own opset.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            level: 2,
+            opset: OpsetRequest::Keep,
+            enable: Vec::new(),
+            disable: Vec::new(),
+            only: Vec::new(),
+            pass_limit: None,
+            verify_each: false,
+            dump_ir: None,
+        }
+    }
+
+    /// The passes to run, in their order.
+    ///
+    /// # Errors
+    /// A name is none of a pass.
+    pub fn passes(&self) -> Result<Vec<Entry>> {
+        let all = registry();
+        for id in self.enable.iter().chain(&self.disable).chain(&self.only) {
+            if !all.iter().any(|e| e.id() == id) {
+                return Err(unknown(id, &all));
+            }
+        }
+        Ok(all.into_iter().filter(|e| self.runs(e)).collect())
+    }
+
+    fn runs(&self, entry: &Entry) -> bool {
+        let named = |ids: &[String]| ids.iter().any(|id| id == entry.id());
+        let by_level = entry.meta().exactness.level().is_some_and(|level| level <= self.level);
+        let wanted = match (self.opset, entry.id()) {
+            (OpsetRequest::Keep, CONVERTER) => false,
+            (_, CONVERTER) => true,
+            _ if !self.only.is_empty() => named(&self.only),
+            _ => by_level || named(&self.enable),
+        };
+        wanted && !named(&self.disable)
+    }
+}
+
+/// The pass of a name.
+///
+/// # Errors
+/// There is none; the help names the one that was meant, or where they are listed.
+pub fn find(id: &str) -> Result<Entry> {
+    let mut all = registry();
+    match all.iter().position(|e| e.id() == id) {
+        Some(at) => Ok(all.swap_remove(at)),
+        None => Err(unknown(id, &all)),
+    }
+}
+
+fn unknown(id: &str, all: &[Entry]) -> Error {
+    let near = all.iter().map(|e| (distance(id, e.id()), e.id())).min();
+    let help = match near {
+        Some((d, near)) if d <= 2 + id.len() / 4 => {
+            format!("did you mean '{near}'? `onnxpress passes` lists all")
+        }
+        _ => "`onnxpress passes` lists all".to_owned(),
+    };
+    Error::new(format!("there is no pass '{id}'")).with_help(help)
+}
+
+/// Insertions, deletions and substitutions between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::rewrite::Exactness;
+
+    fn options() -> Options {
+        Options::new(Target::named("onnx").unwrap())
+    }
+
+    fn ids(options: &Options) -> Vec<String> {
+        options.passes().unwrap().iter().map(|e| e.id().to_owned()).collect()
+    }
+
+    #[test]
+    fn level_0_runs_nothing_and_each_level_adds() {
+        let at = |level| ids(&Options { level, ..options() });
+        assert!(at(0).is_empty());
+        assert!(!at(1).is_empty());
+        assert!(at(1).len() <= at(2).len() && at(2).len() <= at(3).len());
+        for entry in (Options { level: 1, ..options() }).passes().unwrap() {
+            assert_eq!(entry.meta().exactness, Exactness::Exact, "{}", entry.id());
+        }
+    }
+
+    #[test]
+    fn names_add_remove_and_restrict() {
+        let some = registry().iter().map(|e| e.id().to_owned()).find(|id| id != CONVERTER).unwrap();
+        let one = vec![some.clone()];
+        assert_eq!(ids(&Options { level: 0, enable: one.clone(), ..options() }), one);
+        assert_eq!(ids(&Options { only: one.clone(), ..options() }), one);
+        assert!(!ids(&Options { level: 3, disable: one.clone(), ..options() }).contains(&some));
+    }
+
+    #[test]
+    fn an_unknown_name_is_corrected() {
+        let some = registry()[0].id().to_owned();
+        let error = Options { enable: vec![format!("{some}x")], ..options() }.passes().err().unwrap();
+        assert!(error.help().unwrap().contains(&format!("'{some}'")), "{error:?}");
+        assert!(!find("quite-something-else").err().unwrap().help().unwrap().contains("did you mean"));
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(
+            [distance("fuse-gelu", "fuse-gelu"), distance("gleu", "gelu"), distance("", "abc")],
+            [0, 2, 3]
+        );
+    }
+}
