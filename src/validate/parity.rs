@@ -35,7 +35,10 @@ impl Subject<'_> {
     /// The folder that external data lies in.
     pub(super) fn folder(&self) -> Option<PathBuf> {
         match &self.source {
-            Source::File(path) => path.parent().map(PathBuf::from),
+            // A bare file name has an empty parent.
+            Source::File(path) => {
+                path.parent().map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.into() })
+            }
             Source::Bytes { folder, .. } => folder.clone(),
         }
     }

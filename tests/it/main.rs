@@ -3,6 +3,7 @@
 
 mod engine;
 mod io;
+mod opset;
 mod passes;
 mod runtime;
 mod shapes;

@@ -17,6 +17,7 @@
 //! second run that finds nothing to do, and the verifier. `BLESS=1` rewrites diffs and pages.
 
 mod fixture;
+mod kernels;
 mod pages;
 mod parity;
 

@@ -1,12 +1,12 @@
 //! Before and after a pass through ONNX Runtime, on seeded inputs, at the class that the pass declares.
 
 use super::fixture::{Feed, Fixture};
+use crate::runtime::onnx_runtime;
 use onnxpress::io;
 use onnxpress::ir::{Dim, Model};
 use onnxpress::rewrite::Exactness;
-use onnxpress::runtime::{Preferences, RunValue, Runtime, SessionOptions, Source, find};
+use onnxpress::runtime::{OrtRuntime, RunValue, Runtime, SessionOptions, Source};
 use onnxpress::tensor::{DType, Tensor};
-use std::path::Path;
 use std::sync::LazyLock;
 
 /// The size of a symbolic dim where the fixture does not say.
@@ -14,16 +14,8 @@ const SIZE: usize = 3;
 
 /// ONNX Runtime out of the fixtures.
 pub(super) fn runtime() -> &'static dyn Runtime {
-    static RUNTIME: LazyLock<Box<dyn Runtime>> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cache/ort");
-        let library = std::fs::read_dir(&folder)
-            .unwrap_or_else(|e| panic!("{}: {e}; fetch the fixtures first", folder.display()))
-            .map(|f| f.unwrap().path())
-            .find(|p| p.file_name().unwrap().to_str().unwrap().starts_with("libonnxruntime"));
-        let (runtime, _) = find(&Preferences { library }).unwrap();
-        Box::new(runtime)
-    });
-    RUNTIME.as_ref()
+    static RUNTIME: LazyLock<OrtRuntime> = LazyLock::new(onnx_runtime);
+    &*RUNTIME
 }
 
 /// Whether the outputs of both models agree for true and false conditions.

@@ -12,15 +12,15 @@ use prost::Message;
 use std::path::{Path, PathBuf};
 
 /// One case with its first data set.
-pub(super) struct Case {
-    pub(super) name: String,
-    pub(super) model: PathBuf,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) model: PathBuf,
     rtol: f64,
     atol: f64,
 }
 
 /// Every case, as its index lists them.
-pub(super) fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     let folder = fixtures().join("node-cases");
     let index = folder.join("index.tsv");
     let text = std::fs::read_to_string(&index)
@@ -41,7 +41,7 @@ pub(super) fn all() -> Vec<Case> {
 }
 
 /// What became of a case.
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Passed,
     Wrong(String),
     Unsupported(String),
@@ -49,7 +49,12 @@ pub(super) enum Verdict {
 }
 
 /// Runs a case as it is and compares its outputs with the stored ones.
-pub(super) fn judge(runtime: &dyn Runtime, case: &Case) -> Verdict {
+pub(crate) fn judge(runtime: &dyn Runtime, case: &Case) -> Verdict {
+    judge_as(runtime, case, &Source::file(&case.model))
+}
+
+/// Runs another form of a case's model and compares its outputs with the stored ones.
+pub(crate) fn judge_as(runtime: &dyn Runtime, case: &Case, model: &Source) -> Verdict {
     let proto = ModelProto::decode(&*std::fs::read(&case.model).unwrap()).unwrap();
     let graph = proto.graph.unwrap();
     let folder = case.model.with_file_name("test_data_set_0");
@@ -59,7 +64,7 @@ pub(super) fn judge(runtime: &dyn Runtime, case: &Case) -> Verdict {
     let names: Vec<&str> = stored.iter().map(|(name, _)| name.as_str()).collect();
     assert!(!names.is_empty(), "{} stores no output", case.name);
     let answer = runtime
-        .session(&Source::file(&case.model), &SessionOptions::default())
+        .session(model, &SessionOptions::default())
         .and_then(|mut session| session.run(&feeds, &names));
     match answer {
         Err(RunError::Unsupported(why)) => Verdict::Unsupported(why),
@@ -112,7 +117,7 @@ fn optional(proto: &OptionalProto) -> RunValue {
 }
 
 /// Where two values differ by more than the tolerance; `None` where they agree.
-pub(super) fn difference(got: &RunValue, want: &RunValue, rtol: f64, atol: f64) -> Option<String> {
+pub(crate) fn difference(got: &RunValue, want: &RunValue, rtol: f64, atol: f64) -> Option<String> {
     match (got, want) {
         (RunValue::Tensor(got), RunValue::Tensor(want)) => tensors_differ(got, want, rtol, atol),
         (RunValue::Sequence(got), RunValue::Sequence(want)) if got.len() == want.len() => {

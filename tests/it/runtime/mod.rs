@@ -1,6 +1,6 @@
 //! Running models: ONNX Runtime, tract, and what they answer to what they cannot run.
 
-mod cases;
+pub(crate) mod cases;
 mod models;
 mod ort;
 #[cfg(feature = "tract")]
