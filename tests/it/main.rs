@@ -3,6 +3,7 @@
 
 mod engine;
 mod io;
+mod node_cases;
 mod opset;
 mod passes;
 mod runtime;
