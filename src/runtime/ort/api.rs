@@ -71,6 +71,7 @@ unsafe extern "system" fn discard_log(
 impl Api {
     /// Loads a library and makes its environment, which logs nothing and sends no telemetry.
     pub(super) fn load(path: &Path) -> Result<Self, LoadFailure> {
+        opt_out_of_telemetry();
         let unusable = |e: libloading::Error| LoadFailure::Unusable(e.to_string());
         // SAFETY: the user, or the search in `locate`, names this file as ONNX Runtime; its initializers run.
         let library = unsafe { libloading::Library::new(path) }.map_err(unusable)?;
@@ -158,6 +159,18 @@ impl Api {
         // SAFETY: it belongs to this allocator and is not used after this.
         self.check(unsafe { (self.table.AllocatorFree)(self.allocator.as_ptr(), text.cast()) })?;
         Ok(copy)
+    }
+}
+
+/// From 1.29 on, ONNX Runtime writes a device identifier and uploads events, names of models among them, from the moment
+/// its environment is made. Only this variable prevents that; `DisableTelemetryEvents` comes too late.
+const NO_TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
+
+/// Sets the variable for this process, unless the user has decided.
+fn opt_out_of_telemetry() {
+    if std::env::var_os(NO_TELEMETRY).is_none() {
+        // SAFETY: Rust's readers of the environment share its lock, and no foreign code that reads it is loaded yet.
+        unsafe { std::env::set_var(NO_TELEMETRY, "1") };
     }
 }
 

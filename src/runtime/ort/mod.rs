@@ -1,6 +1,7 @@
 //! ONNX Runtime through its C API, from a shared library that is loaded when it is first needed.
 //!
-//! A process holds one library and one environment. Sessions log nothing; what goes wrong is in the error.
+//! A process holds one library and one environment. Sessions log nothing; what goes wrong is in the error. Telemetry,
+//! on by default in official builds, is switched off.
 
 mod absent;
 mod api;
@@ -29,6 +30,9 @@ pub struct OrtRuntime {
 
 impl OrtRuntime {
     /// Loads a shared library of ONNX Runtime 1.22 or newer.
+    ///
+    /// Sets `ORT_DISABLE_TELEMETRY` in this process unless it is set: official builds send usage data otherwise. Call
+    /// it before threads run that read the environment from C.
     ///
     /// # Errors
     /// The file is missing, no ONNX Runtime of this machine's kind or too old; or this process has already loaded another one.

@@ -216,6 +216,27 @@ fn what_is_broken_fails() {
     session.run(&[("x", &x)], &["y"]).unwrap();
 }
 
+/// Runs one of these tests in a process of its own, with an empty home.
+#[test]
+fn nothing_is_logged_or_left_in_the_home() {
+    let home = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runtime::ort::what_is_broken_fails", "--nocapture"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("HOME", home.path())
+        .env("ORT_DYLIB_PATH", std::fs::canonicalize(library()).unwrap())
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .env_remove("ORT_RUNNING_UNIT_TESTS")
+        .env_remove("CI")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "ONNX Runtime wrote into the home folder");
+}
+
 #[test]
 fn one_process_holds_one_library() {
     let runtime = onnx_runtime();

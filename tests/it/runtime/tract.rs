@@ -47,9 +47,44 @@ fn what_is_broken_fails() {
     assert!(matches!(session.run(&[("x", &floats(&[1.0]))], &["z"]), Err(RunError::Failed(_))));
 }
 
+/// Where tract gives other outputs than those stored, or fails on a valid model.
+const KNOWN: &[&str] = &[
+    // Rounding: single precision against zeros, halves against their neighbours.
+    "test_attention_4d_causal_fp16_expanded",
+    "test_attention_4d_gqa_with_past_and_present_fp16_expanded",
+    "test_dft",
+    "test_dft_axis",
+    "test_dft_axis_opset19",
+    "test_dft_opset19",
+    "test_dft_rfft",
+    "test_dft_rfft_opset19",
+    "test_gru_bidirectional",
+    "test_gru_seq_length",
+    // A softmax over nothing but minus infinity.
+    "test_attention_23_boolmask_fullymasked_row_nan_robustness_expanded",
+    "test_attention_23_fullymasked_qk_matmul_output_mode3_zero_expanded",
+    "test_attention_4d_causal_nonpad_negative_offset_structural_empty_expanded",
+    // Symbolic sizes outlive their model.
+    "test_slice_default_axes",
+];
+
 #[test]
-fn node_cases_give_an_answer() {
+fn node_cases_give_their_stored_outputs() {
     let tally = cases::tally(&TractRuntime::new());
-    assert!(tally.passed >= 1000, "{} passed", tally.passed);
-    println!("{:#?}\n{:#?}", tally.wrong, tally.failed);
+    let known = |told: &&String| KNOWN.contains(&told.split_once(':').unwrap().0);
+    let unknown: Vec<_> = tally.wrong.iter().chain(&tally.failed).filter(|told| !known(told)).collect();
+    assert!(tally.passed >= 1050, "{} passed", tally.passed);
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+#[test]
+fn a_size_that_an_input_gives_is_planned_for() {
+    let mut model = one_node("ConstantOfShape", tensor_type(DType::I64), tensor_type(DType::F32));
+    model.opset_import[0].version = Some(13);
+    let mut session = session(&source(&model)).unwrap();
+    for size in [2i64, 3, 2] {
+        let x = Tensor::from_bytes(DType::I64, &[1], size.to_le_bytes().to_vec()).unwrap();
+        let outputs = session.run(&[("x", &RunValue::Tensor(x))], &["y"]).unwrap();
+        assert_eq!(tensor(&outputs[0]).shape(), [size as usize]);
+    }
 }
