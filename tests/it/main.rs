@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod engine;
+mod fixtures;
 mod io;
 mod node_cases;
 mod opset;

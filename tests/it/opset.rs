@@ -1,7 +1,7 @@
 //! Raising the opset: what the nodes compute stays, bit for bit in almost all cases.
 
+use crate::fixtures::{files, folder, onnx_runtime};
 use crate::runtime::cases::{Verdict, all, difference, judge, judge_as};
-use crate::runtime::{fixtures, onnx_runtime};
 use onnxpress::analysis::Facts;
 use onnxpress::diag::Diags;
 use onnxpress::io;
@@ -13,7 +13,7 @@ use onnxpress::target::Target;
 use onnxpress::tensor::{DType, Tensor};
 use onnxpress::text::parse_model;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Fixtures with an op whose newer version ONNX Runtime adds up in another order.
 const ADDED_ANEW: &[&str] = &["average-pool-11-ceil", "pool-7"];
@@ -29,15 +29,6 @@ fn raised(model: &Model, to: i64) -> (Model, Diags) {
 
 fn source(model: &Model) -> Source {
     Source::bytes(io::to_bytes(model).unwrap())
-}
-
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.extension().is_some_and(|e| e == extension));
-    found.sort();
-    assert!(!found.is_empty(), "{}", folder.display());
-    found
 }
 
 fn stem(path: &Path) -> &str {
@@ -83,7 +74,7 @@ fn models_of_old_opsets_answer_as_before() {
                 (model.graph.value(v).name().to_string(), feed(model.graph.value(v).ty().unwrap(), seed))
             })
             .collect();
-        let want = run(&runtime, &model, &feeds);
+        let want = run(runtime, &model, &feeds);
         assert!(!want.is_empty(), "{name}");
         for to in [11, 13, 18, 20, 26].into_iter().filter(|&to| to > model.opset()) {
             let (higher, remarks) = raised(&model, to);
@@ -92,7 +83,7 @@ fn models_of_old_opsets_answer_as_before() {
             let class =
                 if ADDED_ANEW.contains(&name) { ConvertOpset.meta().exactness } else { Exactness::Exact };
             let tolerance = class.tolerance(DType::F32);
-            for (got, want) in run(&runtime, &higher, &feeds).iter().zip(&want) {
+            for (got, want) in run(runtime, &higher, &feeds).iter().zip(&want) {
                 assert_eq!(difference(got, want, tolerance.rel, tolerance.abs), None, "{name} at opset {to}");
                 compared += 1;
             }
@@ -109,7 +100,7 @@ fn node_cases_keep_their_stored_outputs() {
     for case in all() {
         let Ok(loaded) = io::load(&case.model) else { continue };
         let opset = loaded.model.opset();
-        if !(7..26).contains(&opset) || !matches!(judge(&runtime, &case), Verdict::Passed) {
+        if !(7..26).contains(&opset) || !matches!(judge(runtime, &case), Verdict::Passed) {
             continue;
         }
         for to in [20, 26].into_iter().filter(|&to| to > opset) {
@@ -121,7 +112,7 @@ fn node_cases_keep_their_stored_outputs() {
             if higher.opset() == opset {
                 continue;
             }
-            match judge_as(&runtime, &case, &source(&higher)) {
+            match judge_as(runtime, &case, &source(&higher)) {
                 Verdict::Passed => passed += 1,
                 Verdict::Wrong(why) | Verdict::Unsupported(why) | Verdict::Failed(why) => {
                     wrong.push(format!("{} at {to}: {why}", case.name));
@@ -140,7 +131,7 @@ fn node_cases_keep_their_stored_outputs() {
 #[test]
 fn public_models_reach_20_and_the_newest_opset() {
     let runtime = onnx_runtime();
-    let paths = files(&fixtures().join("models"), "onnx");
+    let paths = files(&folder("models"), "onnx");
     assert_eq!(paths.len(), 17);
     for path in paths {
         let name = stem(&path);

@@ -21,12 +21,14 @@ mod kernels;
 mod pages;
 mod parity;
 
+use crate::fixtures::onnx_runtime;
 use fixture::{Expect, Fixture};
 use onnxpress::analysis::{Facts, verify};
 use onnxpress::diag::Diags;
 use onnxpress::ir::Model;
 use onnxpress::pipeline::{Entry, Work, registry};
 use onnxpress::rewrite::{PassContext, PassStats, apply};
+use onnxpress::runtime::Runtime;
 use onnxpress::target::Target;
 use onnxpress::text::diff;
 use std::collections::BTreeMap;
@@ -44,7 +46,7 @@ fn run(entry: &Entry, model: &mut Model, fixture: &Fixture) -> PassStats {
     let mut cx = PassContext {
         facts: &mut facts,
         diags: &mut diags,
-        runtime: fixture.runtime.then(parity::runtime),
+        runtime: fixture.runtime.then(|| onnx_runtime() as &dyn Runtime),
         growth_budget: fixture.budget,
         opset: fixture.opset,
         target: &target,

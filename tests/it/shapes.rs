@@ -1,8 +1,9 @@
 //! What inference says against what ONNX's node tests and the public models hold.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::fixtures::{entries, files, folder};
 use onnxpress::analysis::Facts;
 use onnxpress::diag::Diags;
 use onnxpress::io;
@@ -10,16 +11,6 @@ use onnxpress::ir::{Attr, Dim, Graph, Model, NodeId, Type, ValueId};
 use onnxpress::proto::TensorProto;
 use onnxpress::tensor::{DType, Tensor};
 use prost::Message;
-
-/// Fixtures of one kind. They must be there.
-fn fixtures(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cache").join(folder);
-    let entries = std::fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("{}: {e}; fetch the fixtures first", folder.display()));
-    let mut paths: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
-    paths.sort();
-    paths
-}
 
 fn stored(path: &Path) -> Option<Tensor> {
     let proto = TensorProto::decode(std::fs::read(path).ok()?.as_slice()).ok()?;
@@ -60,7 +51,7 @@ fn contradiction(ty: &Type, actual: &Tensor, sizes: &BTreeMap<String, i64>) -> O
 fn no_node_case_contradicts() {
     let (mut checked, mut dims, mut unknown) = (0, 0, BTreeMap::<String, usize>::new());
     let mut wrong = Vec::new();
-    for case in fixtures("node-cases") {
+    for case in entries(&folder("node-cases")) {
         let (Some(name), data) = (case.file_name().and_then(|n| n.to_str()), case.join("test_data_set_0"))
         else {
             continue;
@@ -122,7 +113,7 @@ fn shapeless(graph: &Graph) -> Vec<String> {
 #[test]
 fn public_models_are_inferred() {
     let mut models = 0;
-    for path in fixtures("models").into_iter().filter(|p| p.extension().is_some_and(|e| e == "onnx")) {
+    for path in files(&folder("models"), "onnx") {
         let mut model = io::load(&path).unwrap().model;
         let mut diags = Diags::new();
         Facts::new().infer_model(&mut model, &mut diags);
@@ -243,7 +234,9 @@ fn mutate(model: &mut Model, dice: &mut Dice) {
 fn broken_nodes_do_no_harm() {
     let mut dice = Dice(7);
     let mut mutants = 0;
-    for case in fixtures("node-cases").into_iter().map(|c| c.join("model.onnx")).filter(|p| p.is_file()) {
+    for case in
+        entries(&folder("node-cases")).into_iter().map(|c| c.join("model.onnx")).filter(|p| p.is_file())
+    {
         let original = io::load(&case).unwrap().model;
         for _ in 0..12 {
             let mut model = original.clone();

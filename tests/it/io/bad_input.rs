@@ -1,12 +1,13 @@
 //! Bad input gets one clear error that names file and node, and never a panic.
 
 use std::fs;
-use std::path::Path;
 
 use onnxpress::error::Error;
 use onnxpress::io::{self, WriteOptions};
 use onnxpress::proto::{GraphProto, ModelProto, TensorProto};
 use prost::Message;
+
+use crate::fixtures;
 
 use super::build::{body, external, float2, floats, graph, model, node};
 
@@ -176,11 +177,9 @@ fn an_output_that_cannot_be_written() {
 
 /// A model with something of everything.
 fn rich() -> Vec<u8> {
-    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cache/node-cases");
     let mut largest = (0, Vec::new());
-    for entry in fs::read_dir(case).unwrap() {
-        let path = entry.unwrap().path().join("model.onnx");
-        let Ok(bytes) = fs::read(&path) else { continue };
+    for case in fixtures::entries(&fixtures::folder("node-cases")) {
+        let Ok(bytes) = fs::read(case.join("model.onnx")) else { continue };
         let loaded = io::load_bytes(bytes.clone()).unwrap();
         let regions = loaded.model.graph.region_ids().count();
         if regions > largest.0 {

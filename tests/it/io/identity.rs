@@ -7,7 +7,7 @@ use onnxpress::io;
 use onnxpress::proto::ModelProto;
 use prost::Message;
 
-use super::fixtures;
+use super::models;
 
 /// The message with what has no order sorted by name.
 fn canonical(bytes: &[u8]) -> ModelProto {
@@ -21,7 +21,7 @@ fn canonical(bytes: &[u8]) -> ModelProto {
 #[test]
 fn untouched_models_come_back() {
     let (mut same_bytes, mut same_message) = (0, 0);
-    for path in fixtures() {
+    for path in models() {
         let original = Bytes::from(fs::read(&path).unwrap());
         let loaded = io::load(&path).unwrap_or_else(|e| panic!("{e:?}"));
         assert!(loaded.diags.is_empty(), "{}: {:?}", path.display(), loaded.diags);

@@ -7,27 +7,23 @@ mod external;
 mod identity;
 mod unknown_fields;
 
-use std::fs;
+use crate::fixtures::{entries, folder};
 use std::path::{Path, PathBuf};
 
-/// Every model of the fixtures but the generated large ones, sorted. They must be there.
-pub(super) fn fixtures() -> Vec<PathBuf> {
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cache");
+/// Every model of the fixtures but the generated large ones, sorted.
+pub(super) fn models() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["models", "node-cases", "light", "simple", "pytorch-converted", "pytorch-operator"] {
+    for name in ["models", "node-cases", "light", "simple", "pytorch-converted", "pytorch-operator"] {
         let before = found.len();
-        find(&cache.join(folder), &mut found);
-        assert!(found.len() > before, "fixtures/cache/{folder} is empty; fetch the fixtures first");
+        find(&folder(name), &mut found);
+        assert!(found.len() > before, "{name} holds no model");
     }
     found.sort();
     found
 }
 
 fn find(folder: &Path, found: &mut Vec<PathBuf>) {
-    let entries = fs::read_dir(folder)
-        .unwrap_or_else(|e| panic!("{}: {e}; fetch the fixtures first", folder.display()));
-    for entry in entries {
-        let path = entry.unwrap().path();
+    for path in entries(folder) {
         if path.is_dir() {
             find(&path, found);
         } else if path.extension().is_some_and(|e| e == "onnx") {

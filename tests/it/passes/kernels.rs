@@ -1,7 +1,7 @@
 //! The folding kernels against the stored outputs of the ONNX node cases: every input becomes a constant, and what
 //! folds without a runtime has to be the stored output, bit for bit but for the sign of a zero.
 
-use crate::runtime::fixtures;
+use crate::fixtures;
 use onnxpress::analysis::Facts;
 use onnxpress::diag::Diags;
 use onnxpress::io;
@@ -69,12 +69,9 @@ fn fold(case: &Path) -> Option<Result<&'static str, String>> {
 
 #[test]
 fn kernels_give_the_stored_outputs() {
-    let folder = fixtures().join("node-cases");
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
-    let mut cases: Vec<_> = std::fs::read_dir(folder).unwrap().map(|c| c.unwrap().path()).collect();
-    cases.sort();
-    for case in cases {
+    for case in fixtures::entries(&fixtures::folder("node-cases")) {
         match fold(&case) {
             Some(Ok(op)) => *counts.entry(op).or_default() += 1,
             Some(Err(why)) => wrong.push(format!("{}: {why}", case.display())),

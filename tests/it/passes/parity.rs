@@ -1,22 +1,15 @@
 //! Before and after a pass through ONNX Runtime, on seeded inputs, at the class that the pass declares.
 
 use super::fixture::{Feed, Fixture};
-use crate::runtime::onnx_runtime;
+use crate::fixtures::onnx_runtime;
 use onnxpress::io;
 use onnxpress::ir::{Dim, Model};
 use onnxpress::rewrite::Exactness;
-use onnxpress::runtime::{OrtRuntime, RunValue, Runtime, SessionOptions, Source};
+use onnxpress::runtime::{RunValue, Runtime, SessionOptions, Source};
 use onnxpress::tensor::{DType, Tensor};
-use std::sync::LazyLock;
 
 /// The size of a symbolic dim where the fixture does not say.
 const SIZE: usize = 3;
-
-/// ONNX Runtime out of the fixtures.
-pub(super) fn runtime() -> &'static dyn Runtime {
-    static RUNTIME: LazyLock<OrtRuntime> = LazyLock::new(onnx_runtime);
-    &*RUNTIME
-}
 
 /// Whether the outputs of both models agree for true and false conditions.
 pub(super) fn check(
@@ -40,7 +33,7 @@ pub(super) fn check(
 
 fn run(model: &Model, feeds: &[(String, RunValue)]) -> Result<Vec<Tensor>, String> {
     let bytes = io::to_bytes(model).map_err(|e| format!("writing: {e:?}"))?;
-    let mut session = runtime()
+    let mut session = onnx_runtime()
         .session(&Source::bytes(bytes), &SessionOptions::default())
         .map_err(|e| format!("session: {e}"))?;
     let feeds: Vec<(&str, &RunValue)> = feeds.iter().map(|(n, v)| (n.as_str(), v)).collect();

@@ -1,6 +1,6 @@
 //! The node tests of ONNX: stored inputs, stored outputs.
 
-use super::fixtures;
+use crate::fixtures;
 use onnxpress::io::tensor_from_proto;
 use onnxpress::proto::optional_proto::DataType as OptionalKind;
 use onnxpress::proto::sequence_proto::DataType as SequenceKind;
@@ -21,7 +21,7 @@ pub(crate) struct Case {
 
 /// Every case, as its index lists them.
 pub(crate) fn all() -> Vec<Case> {
-    let folder = fixtures().join("node-cases");
+    let folder = fixtures::folder("node-cases");
     let index = folder.join("index.tsv");
     let text = std::fs::read_to_string(&index)
         .unwrap_or_else(|e| panic!("{}: {e}; run `python3 tools/fetch.py` first", index.display()));

@@ -1,7 +1,8 @@
 //! ONNX Runtime.
 
+use super::cases;
 use super::models::{floats, identity, one_node, sequence_type, source, strings, tensor, tensor_type};
-use super::{cases, library, onnx_runtime};
+use crate::fixtures::{library, onnx_runtime};
 use onnxpress::proto::{StringStringEntryProto, TensorProto, tensor_proto};
 use onnxpress::runtime::{
     OrtRuntime, Preferences, RunError, RunValue, Runtime, Session, SessionOptions, Source, find,
@@ -286,7 +287,7 @@ const KNOWN: &[&str] = &[
 
 #[test]
 fn node_cases_give_their_stored_outputs() {
-    let tally = cases::tally(&onnx_runtime());
+    let tally = cases::tally(onnx_runtime());
     let known = |told: &&String| KNOWN.contains(&told.split_once(':').unwrap().0);
     let unknown: Vec<_> = tally.wrong.iter().chain(&tally.failed).filter(|told| !known(told)).collect();
     assert!(tally.passed >= 1450, "{} passed", tally.passed);

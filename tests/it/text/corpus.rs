@@ -6,7 +6,7 @@ use onnxpress::analysis::verify;
 use onnxpress::io;
 use onnxpress::text::{PrintOptions, parse_model, print_model};
 
-use crate::io::fixtures;
+use crate::io::models;
 
 /// Files up to this many bytes are printed in full.
 const SMALL: u64 = 2 << 20;
@@ -14,7 +14,7 @@ const SMALL: u64 = 2 << 20;
 #[test]
 fn every_model_is_verified_printed_and_read_back() {
     let (mut whole, mut abbreviated) = (0, 0);
-    for path in fixtures() {
+    for path in models() {
         let model = io::load(&path).unwrap_or_else(|e| panic!("{e:?}")).model;
         verify(&model).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
         if fs::metadata(&path).unwrap().len() > SMALL {

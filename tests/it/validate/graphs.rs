@@ -1,6 +1,6 @@
 //! Small graphs judged by ONNX Runtime: random operators, branches, noise, stored inputs, the first divergence.
 
-use crate::runtime::{fixtures, onnx_runtime};
+use crate::fixtures::{folder, onnx_runtime};
 use onnxpress::io;
 use onnxpress::ir::Model;
 use onnxpress::rewrite::Exactness;
@@ -21,7 +21,7 @@ fn model(text: &str) -> Model {
 fn judge(original: &str, candidate: &str) -> Verdict {
     let (original, candidate) = (model(original), model(candidate));
     let options = ProveOptions::new(Exactness::Exact);
-    prove(&subject(&original), &subject(&candidate), &options, &onnx_runtime(), &mut |_| {}).unwrap()
+    prove(&subject(&original), &subject(&candidate), &options, onnx_runtime(), &mut |_| {}).unwrap()
 }
 
 /// A graph with a random operator behind a factor, so that what is in front of it matters.
@@ -107,7 +107,7 @@ fn integers_alone_get_their_noise_floor_from_the_weights() {
 fn stored_inputs_of_every_kind_are_read() {
     let mut kinds = [0; 3];
     for case in ["test_add", "test_identity_sequence", "test_identity_opt", "test_loop13_seq"] {
-        let folder = fixtures().join("node-cases").join(case);
+        let folder = folder("node-cases").join(case);
         let loaded = io::load(folder.join("model.onnx")).unwrap();
         let sets = load_feeds(&folder, &loaded.model).unwrap();
         assert_eq!(
@@ -125,7 +125,7 @@ fn stored_inputs_of_every_kind_are_read() {
         let mut options = ProveOptions::new(Exactness::Exact);
         options.feeds = Feeds::Data(folder);
         let both = subject(&loaded.model);
-        let v = prove(&both, &both, &options, &onnx_runtime(), &mut |_| {}).unwrap();
+        let v = prove(&both, &both, &options, onnx_runtime(), &mut |_| {}).unwrap();
         assert_eq!((v.status, v.cases), (Status::Passed, 1), "{case}: {:?}", v.reason);
     }
     assert!(kinds.iter().all(|&n| n > 0), "{kinds:?}");
@@ -146,8 +146,8 @@ fn the_first_divergence_is_found() {
     let x = onnxpress::tensor::Tensor::vector(&[1f32, -2.0]);
     let feeds = FeedSet { label: String::new(), values: vec![("x".to_owned(), RunValue::Tensor(x))] };
     let (a, b) = (subject(&original), subject(&candidate));
-    let found = localize(&a, &b, &feeds, Exactness::Exact, &onnx_runtime()).unwrap().unwrap();
+    let found = localize(&a, &b, &feeds, Exactness::Exact, onnx_runtime()).unwrap().unwrap();
     assert_eq!((found.value.as_str(), found.op.as_str(), found.after.as_deref()), ("b", "Mul", Some("a")));
     assert!((found.metrics.unwrap().max_abs - 1.0).abs() < 1e-6);
-    assert!(localize(&a, &a, &feeds, Exactness::Exact, &onnx_runtime()).unwrap().is_none());
+    assert!(localize(&a, &a, &feeds, Exactness::Exact, onnx_runtime()).unwrap().is_none());
 }

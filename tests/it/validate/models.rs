@@ -1,22 +1,12 @@
 //! The real models against themselves, judged by ONNX Runtime on inputs that are made.
 
-use crate::runtime::{fixtures, onnx_runtime};
+use crate::fixtures::{files, folder, onnx_runtime};
 use onnxpress::io;
 use onnxpress::ir::Model;
 use onnxpress::rewrite::Exactness;
 use onnxpress::runtime::{Runtime, Source};
 use onnxpress::validate::{ProveOptions, Status, Subject, Verdict, prove};
-use std::path::{Path, PathBuf};
-
-fn models() -> Vec<PathBuf> {
-    let folder = fixtures().join("models");
-    let entries = std::fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("{}: {e}; run `python3 tools/fetch.py models` first", folder.display()));
-    let mut paths: Vec<PathBuf> =
-        entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "onnx")).collect();
-    paths.sort();
-    paths
-}
+use std::path::Path;
 
 fn against_itself(path: &Path, runtime: &dyn Runtime) -> (Model, Verdict) {
     let loaded = io::load(path).unwrap();
@@ -32,10 +22,10 @@ fn against_itself(path: &Path, runtime: &dyn Runtime) -> (Model, Verdict) {
 fn every_model_runs_on_made_inputs_and_equals_itself() {
     let runtime = onnx_runtime();
     let mut proven = 0;
-    for path in models() {
+    for path in files(&folder("models"), "onnx") {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let started = std::time::Instant::now();
-        let (model, v) = against_itself(&path, &runtime);
+        let (model, v) = against_itself(&path, runtime);
         println!(
             "{name:24} {:>5.1} s  floor {:.1e}  {:?}  untaken {}",
             started.elapsed().as_secs_f64(),
@@ -57,13 +47,13 @@ fn every_model_runs_on_made_inputs_and_equals_itself() {
 
 #[test]
 fn both_sampling_rates_of_the_voice_detector_are_taken() {
-    let (_, v) = against_itself(&fixtures().join("models/silero-vad.onnx"), &onnx_runtime());
+    let (_, v) = against_itself(&folder("models").join("silero-vad.onnx"), onnx_runtime());
     assert!(v.untaken_branches.iter().all(|b| !b.starts_with("If_0: ")), "{:?}", v.untaken_branches);
     assert!(!v.untaken_branches.is_empty(), "its bodies hold branches that no input reaches");
 }
 
 #[test]
 fn the_speech_synthesizer_shares_its_random_numbers() {
-    let (_, v) = against_itself(&fixtures().join("models/piper-vits.onnx"), &onnx_runtime());
+    let (_, v) = against_itself(&folder("models").join("piper-vits.onnx"), onnx_runtime());
     assert_eq!((v.status, v.shared_random, v.max_abs), (Status::Passed, 2, Some(0.0)));
 }
