@@ -2,8 +2,8 @@
 //!
 //! ONNX Runtime refuses versions newer than it knows even where nothing changed, so those are lowered first.
 
+use crate::fixtures::onnx_runtime;
 use crate::runtime::cases::{Case, Verdict, all, judge_as};
-use crate::runtime::onnx_runtime;
 use onnxpress::diag::Diags;
 use onnxpress::io::{load, to_bytes};
 use onnxpress::ir::Model;
@@ -38,13 +38,13 @@ fn optimized_models_give_the_stored_outputs() {
     for case in all() {
         let mut model = load(&case.model).unwrap().model;
         lower(&mut model, &target);
-        let why = match judge(&runtime, &case, &model) {
+        let why = match judge(runtime, &case, &model) {
             Verdict::Unsupported(_) => "ONNX Runtime does not support the original",
             Verdict::Failed(_) => "ONNX Runtime refuses the original",
             Verdict::Wrong(_) => "ONNX Runtime answers the original with other outputs",
             Verdict::Passed => {
-                changed += usize::from(optimize(&mut model, &target, &runtime) > 0);
-                match judge(&runtime, &case, &model) {
+                changed += usize::from(optimize(&mut model, &target, runtime) > 0);
+                match judge(runtime, &case, &model) {
                     Verdict::Passed => passed += 1,
                     Verdict::Wrong(why) | Verdict::Unsupported(why) | Verdict::Failed(why) => {
                         failed.push(format!("{}: {why}", case.name));
