@@ -16,10 +16,14 @@ mod screen;
 mod setup;
 
 use crate::error::Result;
+use crate::io::discard_unfinished;
 use args::{Cli, Command};
 use clap::Parser;
 use screen::Screen;
 use std::process::ExitCode;
+
+/// 128 + `SIGINT`, as shells report it.
+const INTERRUPTED: i32 = 130;
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,16 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if let Command::Optimize(args) = &cli.command
+        && let Err(error) = args.check()
+    {
+        error.exit();
+    }
+    // Whoever presses Ctrl-C finds the old file or the new one, and nothing else. Without a handler he may find more.
+    let _ = ctrlc::set_handler(|| {
+        discard_unfinished();
+        std::process::exit(INTERRUPTED);
+    });
     let mut screen = Screen::new(&cli.talk);
     match run(cli.command, &mut screen) {
         Ok(Ending::Done) => ExitCode::SUCCESS,

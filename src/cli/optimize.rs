@@ -1,7 +1,7 @@
 //! `onnxpress optimize`.
 
 use super::Ending;
-use super::args::{Judge, Shape, pass_ids};
+use super::args::{Cli, Judge, Shape, pass_ids};
 use super::screen::Screen;
 use crate::error::{Error, Result};
 use crate::io::ExternalData;
@@ -9,7 +9,8 @@ use crate::pipeline::{OptimizeJob, Options, Proof, optimize};
 use crate::report::{self, OptimizeReport, Status};
 use crate::rewrite::OpsetRequest;
 use crate::target::Target;
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -33,6 +34,8 @@ pub(super) struct OptimizeArgs {
     #[arg(long, value_name = "HOW", default_value = "keep")]
     external_data: Placement,
     #[command(flatten)]
+    shape: Shape,
+    #[command(flatten)]
     judge: Judge,
     #[command(flatten)]
     proof: ProofArgs,
@@ -40,8 +43,6 @@ pub(super) struct OptimizeArgs {
     choice: Choice,
     #[command(flatten)]
     watch: Watch,
-    #[command(flatten)]
-    shape: Shape,
 }
 
 #[derive(Debug, Args)]
@@ -118,12 +119,25 @@ fn opset(text: &str) -> Result<OpsetRequest, String> {
     }
 }
 
-pub(super) fn run(args: &OptimizeArgs, screen: &mut Screen) -> Result<Ending> {
-    let piped = args.output == Path::new("-");
-    if piped && args.shape.json {
-        return Err(Error::new("the model and the JSON cannot both go to standard output")
-            .with_help("name a file with -o, or leave --json out"));
+impl OptimizeArgs {
+    fn is_piped(&self) -> bool {
+        self.output == Path::new("-")
     }
+
+    /// What the arguments cannot say one by one.
+    pub(super) fn check(&self) -> Result<(), clap::Error> {
+        if self.is_piped() && self.shape.json {
+            let message = "the model and the JSON cannot both go to standard output";
+            let mut command = Cli::command().bin_name("onnxpress");
+            command.build();
+            let optimize = command.find_subcommand_mut("optimize").expect("this is its argument");
+            return Err(optimize.error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn run(args: &OptimizeArgs, screen: &mut Screen) -> Result<Ending> {
     let job = job(args);
     let mut bar = screen.bar();
     let result = optimize(&job, &mut bar);
@@ -133,7 +147,7 @@ pub(super) fn run(args: &OptimizeArgs, screen: &mut Screen) -> Result<Ending> {
     if args.shape.json {
         screen.data(&(report::json(&report) + "\n"))?;
     } else {
-        show(args, &report, piped, screen)?;
+        show(args, &report, screen)?;
     }
     refusal(&report, screen);
     Ok(if report.written { ending(&report) } else { Ending::Invalid })
@@ -175,7 +189,7 @@ fn job(args: &OptimizeArgs) -> OptimizeJob {
     }
 }
 
-fn show(args: &OptimizeArgs, report: &OptimizeReport, piped: bool, screen: &mut Screen) -> Result<()> {
+fn show(args: &OptimizeArgs, report: &OptimizeReport, screen: &mut Screen) -> Result<()> {
     let mut text = report.human(args.watch.time_passes || screen.is_verbose());
     if let Some(id) = &args.watch.why {
         text.push('\n');
@@ -184,7 +198,7 @@ fn show(args: &OptimizeArgs, report: &OptimizeReport, piped: bool, screen: &mut 
             None => format!("{id} was not run: see `onnxpress passes` for its level, or add --enable {id}\n"),
         });
     }
-    if piped {
+    if args.is_piped() {
         screen.talk(&text);
     } else if !screen.is_quiet() {
         screen.data(&text)?;

@@ -4,14 +4,30 @@
 //! the data file's name is new whenever its content is (see [`super::external`]): whenever the run is interrupted, the
 //! model in place is the old one or the new one, and the data that it names is there and its own.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
 use super::folder_of;
 use crate::error::{Error, Result};
+
+/// Files that must go when the process is told to end: drops do not run then.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes all that was written but is not yet in place; for a process that ends without unwinding.
+pub fn discard_unfinished() {
+    for file in std::mem::take(&mut *unfinished()) {
+        let _ = fs::remove_file(file);
+    }
+}
 
 /// Files written but not yet in place; dropped without [`Commit::commit`] they vanish.
 #[derive(Default)]
@@ -66,6 +82,7 @@ impl Commit {
         let mut builder = Builder::new();
         builder.prefix(".onnxpress-").suffix(".tmp");
         let temporary = builder.tempfile_in(folder_of(target)).map_err(failed)?;
+        unfinished().insert(temporary.path().to_path_buf());
         let permissions = match fs::metadata(target) {
             Ok(meta) => Some(meta.permissions()),
             Err(_) => default_permissions(),
@@ -85,7 +102,10 @@ impl Commit {
         for Pending { temporary, target } in self.files.drain(..) {
             let is_new = !target.exists();
             temporary.persist(&target).map_err(|e| cannot_write(&target, &e.error))?;
-            self.ahead.extend(is_new.then_some(target));
+            if is_new {
+                unfinished().insert(target.clone());
+                self.ahead.push(target);
+            }
         }
         self.files.push(last);
         Ok(self.files.last().map(|last| last.temporary.path()))
@@ -100,15 +120,19 @@ impl Commit {
             temporary.persist(&target).map_err(|e| cannot_write(&target, &e.error))?;
             sync_folder(folder_of(&target));
         }
-        self.ahead.clear();
+        let mut unfinished = unfinished();
+        self.ahead.drain(..).for_each(|file| _ = unfinished.remove(&file));
+        drop(unfinished);
         Ok(())
     }
 }
 
 impl Drop for Commit {
     fn drop(&mut self) {
+        let mut unfinished = unfinished();
         for file in &self.ahead {
             let _ = fs::remove_file(file);
+            unfinished.remove(file);
         }
     }
 }

@@ -5,10 +5,12 @@ use crate::analysis::verify;
 use crate::error::Result;
 use crate::io::load;
 use crate::ir::{Def, Graph, Model, OpId, ValueId};
+use crate::proto::ModelProto;
 use crate::report::{
     DiffReport, FunctionReport, InspectReport, OpCount, OpsetReport, TextReport, ValueReport, WeightReport,
 };
-use crate::text::{PrintOptions, print_model};
+use crate::text::{PrintOptions, print_model, type_text};
+use prost::Message;
 use similar::{ChangeTag, TextDiff};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,6 +33,7 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
         input: path.display().to_string(),
         bytes: loaded.bytes + data_bytes(&model),
         ir_version: model.ir_version,
+        producer: producer(&model),
         opsets: model
             .opsets
             .iter()
@@ -73,13 +76,22 @@ pub fn diff(a: &Path, b: &Path) -> Result<DiffReport> {
     })
 }
 
+/// Name and version, which the IR carries without reading them.
+fn producer(model: &Model) -> Option<String> {
+    let fields = model.residue.fields().concat();
+    let carried = ModelProto::decode(fields.as_slice()).ok()?;
+    let parts = [carried.producer_name, carried.producer_version];
+    let words: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
 fn spelled(domain: &str) -> String {
     if domain.is_empty() { "ai.onnx".to_owned() } else { domain.to_owned() }
 }
 
 fn value(graph: &Graph, v: ValueId) -> ValueReport {
     let value = graph.value(v);
-    ValueReport { name: value.name().to_string(), ty: value.declared().map(ToString::to_string) }
+    ValueReport { name: value.name().to_string(), ty: value.declared().map(type_text) }
 }
 
 fn graphs(model: &Model) -> impl Iterator<Item = &Graph> {

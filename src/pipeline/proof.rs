@@ -33,7 +33,9 @@ pub(super) fn judge(
     progress: &mut dyn Progress,
 ) -> Result<ParityReport> {
     let options = ProveOptions { feeds, ..ProveOptions::new(exactness) };
-    let verdict = prove(original, candidate, &options, runtime, &mut |at| progress.begin(Step::Prove(at)))?;
+    let verdict = prove(original, candidate, &options, runtime, &mut |at| progress.begin(Step::Prove(at)));
+    let verdict = verdict
+        .map_err(|e| e.with_help("give an npz or npy file or a test_data_set folder with --inputs"))?;
     Ok(report(verdict))
 }
 

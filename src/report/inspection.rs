@@ -65,6 +65,8 @@ pub struct InspectReport {
     pub bytes: u64,
     /// `ir_version`.
     pub ir_version: i64,
+    /// Name and version of what wrote it.
+    pub producer: Option<String>,
     /// Opset imports in file order.
     pub opsets: Vec<OpsetReport>,
     /// Graph inputs.
@@ -96,6 +98,9 @@ impl InspectReport {
             self.ir_version,
             opsets.join(", ")
         );
+        if let Some(producer) = &self.producer {
+            let _ = writeln!(text, "made by {producer}");
+        }
         for (title, values) in [("input", &self.inputs), ("output", &self.outputs)] {
             let rows = values.iter().map(|v| vec![v.name.clone(), v.ty.clone().unwrap_or("?".into())]);
             let _ = write!(text, "\n{}", table(&[title, "type"], rows.collect()));

@@ -109,7 +109,9 @@ impl OptimizeReport {
         let mut text = String::new();
         let rows: Vec<_> = self.passes.iter().filter(|p| all || p.applied > 0).map(row).collect();
         if rows.is_empty() {
-            let _ = writeln!(text, "  {DIM}no pass found anything to change{DIM:#}");
+            let none =
+                if self.passes.is_empty() { "no pass was run" } else { "no pass found anything to change" };
+            let _ = writeln!(text, "  {DIM}{none}{DIM:#}");
         } else {
             text.push_str(&table(&["pass", ">changes", ">time", ">left alone"], rows));
         }

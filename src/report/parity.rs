@@ -135,7 +135,9 @@ impl ParityReport {
             return Some("outputs bit-equal".to_owned())
                 .filter(|_| self.sqnr_db.is_none_or(|s| s.0 == f64::INFINITY));
         }
-        let allowed = self.allowed.map(|a| format!(", allowed {a}")).unwrap_or_default();
+        let noise = self.noise_floor.filter(|n| n.0 > 0.0 && self.allowed.is_some_and(|a| a.0 <= 4.0 * n.0));
+        let noise = noise.map(|n| format!(" by the original's own noise of {n}")).unwrap_or_default();
+        let allowed = self.allowed.map(|a| format!(", allowed {a}{noise}")).unwrap_or_default();
         Some(format!("largest difference {max_abs}{allowed}"))
     }
 

@@ -58,3 +58,4 @@ pub use diff::{Counts, Diff, diff};
 pub use parse::parse_model;
 pub use print::{print_graph, print_model};
 pub use tensor::PrintOptions;
+pub use types::type_text;

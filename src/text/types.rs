@@ -129,7 +129,7 @@ fn dotted(lexer: &mut Lexer<'_>) -> Result<String> {
 }
 
 /// The type as [`TypeReader`] reads it.
-pub(super) fn type_text(ty: &Type) -> String {
+pub fn type_text(ty: &Type) -> String {
     match ty {
         Type::Tensor(t) => tensor_type_text(t),
         Type::SparseTensor(t) => format!("sparse_tensor({})", tensor_type_text(t)),

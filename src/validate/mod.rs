@@ -12,7 +12,6 @@
 //! | `instrument` | copies of a model that show its branches and inner values |
 //! | `parity`, `verdict` | the proof and its result |
 //! | `localize` | the first value at which two models part |
-//! | `render` | a comparison as JSON, JUnit, Markdown or HTML |
 
 mod compare;
 mod feeds;

@@ -1,9 +1,11 @@
 //! The integration tests: one binary, a module per topic.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod cli;
 mod engine;
 mod fixtures;
 mod io;
+mod models;
 mod node_cases;
 mod opset;
 mod passes;

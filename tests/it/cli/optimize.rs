@@ -1,0 +1,193 @@
+//! `optimize`: what it writes, what it says of it, and when it writes nothing.
+
+use super::{Place, read};
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+const OPTIMIZE: [&str; 4] = ["optimize", "m.onnx", "-o", "out.onnx"];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    OPTIMIZE.iter().copied().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn the_report_has_every_field() {
+    let place = Place::new();
+    let report = place.run(&with(&["--json"])).json();
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!((&report["nodes"]["before"], &report["nodes"]["after"]), (&4.into(), &2.into()));
+    assert_eq!(report["bytes"]["before"], read(&place.path("m.onnx")).len());
+    assert_eq!(report["bytes"]["after"], read(&place.path("out.onnx")).len());
+    assert_eq!((&report["written"], &report["parity"]["status"]), (&true.into(), &"passed".into()));
+    assert!(report["parity"]["runtime"].as_str().unwrap().starts_with("ONNX Runtime 1."));
+    for field in ["max_abs", "max_rel", "noise_floor"] {
+        assert!(report["parity"][field].is_number(), "{field}: {report}");
+    }
+    assert!(report["parity"].get("sqnr_db").is_some_and(|s| !s.is_null()));
+    assert!(report["seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!((&report["recipe"]["target"], &report["recipe"]["level"]), (&"onnx".into(), &2.into()));
+    let passes = report["passes"].as_array().unwrap();
+    let identity = passes.iter().find(|p| p["id"] == "remove-identity").unwrap();
+    assert_eq!(identity["applied"], 1);
+    assert!(identity["misses"].is_object() && identity["seconds"].is_number());
+    #[cfg(target_os = "linux")]
+    assert!(report["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
+}
+
+#[test]
+fn misses_say_why_and_where() {
+    let place = Place::new();
+    let erf = "<ir_version: 8, opset_import: [\"\" : 17]>
+        g (float[4] x) => (float[4] y) <float two = {1.4142135}, float one = {1.0}, float half = {0.5}>
+        { d = Div (x, two) e = Erf (d) s = Add (e, one) m = Mul (x, s) y = Mul (m, half) }";
+    place.model("gelu.onnx", erf);
+    let ran = place.run(&["optimize", "gelu.onnx", "-o", "out.onnx", "--why", "fuse-gelu"]);
+    assert!(ran.code == 0 && ran.out.contains("needs opset 20"), "{}{}", ran.out, ran.err);
+    let fused = place.run(&["optimize", "gelu.onnx", "-o", "out.onnx", "--opset", "20", "--json"]).json();
+    assert_eq!(fused["nodes"]["after"], 1);
+    assert_eq!(fused["opset"], serde_json::json!({ "before": 17, "after": 20 }));
+}
+
+#[test]
+fn level_0_gives_back_the_same_bytes() {
+    let place = Place::new();
+    let report = place.run(&with(&["-O0", "--json"])).json();
+    assert_eq!((&report["changes"], &report["passes"]), (&0.into(), &serde_json::json!([])));
+    assert_eq!(read(&place.path("out.onnx")), read(&place.path("m.onnx")));
+}
+
+#[test]
+fn passes_are_chosen_by_name() {
+    let place = Place::new();
+    let applied = |more: &[&str]| -> Vec<String> {
+        let report = place.run(&[&with(more)[..], &["--json"]].concat()).json();
+        let passes = report["passes"].as_array().unwrap();
+        passes.iter().filter(|p| p["applied"] != 0).map(|p| p["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(applied(&["--only", "remove-identity"]), ["remove-identity"]);
+    assert_eq!(applied(&["-O0", "--enable", "remove-identity,merge-duplicates"]).len(), 2);
+    assert!(!applied(&["--disable", "remove-identity"]).contains(&"remove-identity".to_owned()));
+    assert_eq!(applied(&["--pass-limit", "1"]).len(), 1);
+    assert!(applied(&["--pass-limit", "0"]).is_empty());
+}
+
+#[test]
+fn the_text_after_every_change_is_dumped() {
+    let place = Place::new();
+    place.run(&with(&["--dump-ir", "dump", "--verify-each", "--json"])).json();
+    let mut names: Vec<String> = fs::read_dir(place.path("dump"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names[..2], ["00-input.onnxtxt", "01-remove-identity.onnxtxt"]);
+    let text = |name: &str| fs::read_to_string(place.path("dump").join(name)).unwrap();
+    assert!(text(&names[0]).contains("Identity") && !text(&names[1]).contains("Identity"));
+}
+
+#[test]
+fn an_older_output_is_replaced_and_nothing_else_is_left() {
+    let place = Place::new();
+    fs::write(place.path("out.onnx"), b"old").unwrap();
+    assert_eq!(place.run(&with(&["-q"])).code, 0);
+    assert_eq!(place.names(), ["m.onnx", "out.onnx"]);
+    assert_ne!(read(&place.path("out.onnx")), b"old");
+}
+
+#[test]
+fn standard_streams_take_and_give_models() {
+    let place = Place::new();
+    place.run(&with(&["--no-verify", "-q"]));
+    let mut child = place
+        .command(&["optimize", "-", "-o", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&read(&place.path("m.onnx"))).unwrap();
+    let done = child.wait_with_output().unwrap();
+    let talk = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success() && talk.contains("proved"), "{talk}");
+    assert_eq!(done.stdout, read(&place.path("out.onnx")));
+}
+
+#[test]
+fn weights_move_to_a_data_file_and_back() {
+    let place = Place::new();
+    let many = (0..1000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    place.model(
+        "w.onnx",
+        &format!(
+            "<ir_version: 8, opset_import: [\"\" : 17]> g (float[1000] x) => (float[1000] y) <float[1000] w = {{{many}}}> {{ y = Add (x, w) }}"
+        ),
+    );
+    let report = place
+        .run(&["optimize", "w.onnx", "-o", "apart.onnx", "--external-data", "separate", "--json"])
+        .json();
+    let data: Vec<String> = place.names().into_iter().filter(|n| n.ends_with(".data")).collect();
+    assert_eq!(data.len(), 1, "{:?}", place.names());
+    let bytes = |name: &str| fs::metadata(place.path(name)).unwrap().len();
+    assert_eq!(report["bytes"]["after"], bytes("apart.onnx") + bytes(&data[0]));
+    let back = ["optimize", "apart.onnx", "-o", "back.onnx", "--external-data", "inline", "--json"];
+    let report = place.run(&back).json();
+    assert_eq!(report["bytes"]["before"], bytes("apart.onnx") + bytes(&data[0]));
+    assert_eq!(read(&place.path("back.onnx")), read(&place.path("w.onnx")));
+}
+
+#[test]
+fn a_model_that_nothing_can_run_is_written_unproven_unless_proof_is_required() {
+    let place = Place::new();
+    place.model(
+        "odd.onnx",
+        "<ir_version: 8, opset_import: [\"\" : 17, \"some.where\" : 1]>
+         g (float[4] x) => (float[4] y) { a = Identity (x) y = some.where.Odd (a) }",
+    );
+    let refused = place.run(&["optimize", "odd.onnx", "-o", "out.onnx", "--require-proof"]);
+    assert_eq!((refused.code, place.names().len()), (3, 2), "{}", refused.err);
+    assert!(refused.err.contains("could not be proved"), "{}", refused.err);
+    let report = place.run(&["optimize", "odd.onnx", "-o", "out.onnx", "--json"]).json();
+    assert_eq!((&report["parity"]["status"], &report["written"]), (&"unproven".into(), &true.into()));
+    assert!(report["parity"]["reason"].as_str().unwrap().contains("cannot be run"), "{report}");
+    assert_eq!(place.names(), ["m.onnx", "odd.onnx", "out.onnx"]);
+}
+
+#[test]
+fn a_skipped_proof_is_called_so() {
+    let report = Place::new().run(&with(&["--no-verify", "--json"])).json();
+    assert_eq!(report["parity"]["status"], "skipped");
+}
+
+#[test]
+fn a_closed_reader_is_no_failure() {
+    let place = Place::new();
+    let mut child = place.command(&["inspect", "m.onnx", "--text"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_the_old_file_and_nothing_else() {
+    let place = Place::new();
+    // A loop of many steps, so that the signal finds it at work.
+    place.model(
+        "slow.onnx",
+        "<ir_version: 8, opset_import: [\"\" : 17]>
+         g (float[300, 300] x) => (float[300, 300] y) <int64 n = {1000000000}, bool t = {1}>
+         { y = Loop (n, t, x) <body = b (int64 i, bool c, float[300, 300] s) => (bool c2, float[300, 300] s2)
+           { c2 = Identity (c) s2 = MatMul (s, s) }> }",
+    );
+    fs::write(place.path("out.onnx"), b"old").unwrap();
+    let mut child = place.command(&["optimize", "slow.onnx", "-o", "out.onnx"]).spawn().unwrap();
+    while !place.names().iter().any(|n| n.ends_with(".tmp")) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it wrote anything");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(place.names(), ["m.onnx", "out.onnx", "slow.onnx"]);
+    assert_eq!(read(&place.path("out.onnx")), b"old");
+}
