@@ -1,6 +1,10 @@
-//! Generates the ONNX messages from `proto/*.proto`.
+//! Generates the ONNX messages from `proto/*.proto`, and the registry of passes from the lines of `src/passes/mod.rs`.
 
 use std::error::Error;
+use std::path::Path;
+
+/// Its public modules are the passes, in the order in which they run.
+const PASSES: &str = "src/passes/mod.rs";
 
 const PROTOS: [&str; 2] = ["proto/onnx.proto", "proto/onnx-data.proto"];
 
@@ -14,12 +18,26 @@ const SLICED: [&str; 5] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for path in PROTOS.iter().chain(&["build.rs"]) {
+    for path in PROTOS.iter().chain(&["build.rs", PASSES]) {
         println!("cargo:rerun-if-changed={path}");
     }
     prost_build::Config::new()
         .bytes(SLICED)
         .disable_comments(["."])
         .compile_fds(protox::compile(PROTOS, ["proto"])?)?;
+    let registry = registry(&std::fs::read_to_string(PASSES)?, &std::env::var("CARGO_MANIFEST_DIR")?);
+    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("registry.rs"), registry)?;
     Ok(())
+}
+
+fn registry(passes: &str, root: &str) -> String {
+    let names = passes.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let entries = names.map(|name| {
+        let file = format!("{root}/src/passes/{name}.rs");
+        format!("        Entry {{ work: crate::passes::{name}::pass(), source: include_str!({file:?}) }},\n")
+    });
+    format!(
+        "/// All passes, in the order in which they run.\npub fn registry() -> Vec<Entry> {{\n    vec![\n{}    ]\n}}\n",
+        entries.collect::<String>()
+    )
 }

@@ -37,7 +37,7 @@ use crate::analysis::{Env, Facts};
 use crate::diag::Diags;
 use crate::error::Result;
 use crate::ir::{Def, Graph, Model, Node, NodeId, OpId, Opsets, ValueId};
-use crate::rewrite::{Exactness, Meta, OpsetRequest, Pass, PassContext, PassStats, label};
+use crate::rewrite::{Exactness, Meta, OpsetRequest, Pass, PassContext, PassStats, Work, label};
 use crate::schema::min_ir_version;
 use crate::target::Target;
 use edit::Edit;
@@ -54,6 +54,11 @@ const IR_WITHOUT_LISTING: i64 = 4;
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConvertOpset;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::whole(ConvertOpset)
+}
 
 const META: Meta = Meta {
     id: "convert-opset",

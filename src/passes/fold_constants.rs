@@ -24,7 +24,7 @@ mod search;
 
 use crate::error::Result;
 use crate::ir::{Graph, Model, NodeId, Use, ValueId};
-use crate::rewrite::{Exactness, Meta, Miss, Pass, PassContext, PassStats, substitute, sweep};
+use crate::rewrite::{Exactness, Meta, Miss, Pass, PassContext, PassStats, Work, substitute, sweep};
 use crate::tensor::Tensor;
 use budget::{Budget, Verdict};
 use rustc_hash::FxHashSet;
@@ -33,6 +33,11 @@ use search::Known;
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FoldConstants;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::whole(FoldConstants)
+}
 
 const META: Meta = Meta {
     id: "fold-constants",

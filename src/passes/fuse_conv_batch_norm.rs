@@ -17,12 +17,17 @@
 
 use crate::ir::{NodeId, OpId, ValueId};
 use crate::require;
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule};
+use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::tensor::{Expr, Tensor};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FuseConvBatchNorm;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::rule(FuseConvBatchNorm)
+}
 
 const META: Meta = Meta {
     id: "fuse-conv-batch-norm",

@@ -11,12 +11,17 @@
 //! Needs opset 20. The formula with `tanh` is `fuse-gelu-tanh`.
 
 use crate::ir::OpId;
-use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var};
+use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FuseGelu;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::fusion(FuseGelu)
+}
 
 impl Fusion for FuseGelu {
     type Vars = Var;

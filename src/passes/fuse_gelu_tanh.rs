@@ -11,11 +11,16 @@
 //! Needs opset 20.
 
 use crate::ir::OpId;
-use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var};
+use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FuseGeluTanh;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::fusion(FuseGeluTanh)
+}
 
 /// √(2/π)
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;

@@ -17,12 +17,17 @@
 
 use crate::ir::{Dim, OpId, Use, ValueId};
 use crate::require;
-use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var};
+use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
 use crate::tensor::DType;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FuseLayerNorm;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::fusion(FuseLayerNorm)
+}
 
 /// Handles into the formula.
 #[derive(Clone, Copy, Debug)]

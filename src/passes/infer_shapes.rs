@@ -13,11 +13,16 @@
 
 use crate::error::Result;
 use crate::ir::Model;
-use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats};
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InferShapes;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::whole(InferShapes)
+}
 
 const META: Meta = Meta {
     id: "infer-shapes",

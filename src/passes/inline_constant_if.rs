@@ -11,11 +11,16 @@
 
 use crate::ir::{Attr, NodeId, OpId};
 use crate::require;
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule};
+use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InlineConstantIf;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::rule(InlineConstantIf)
+}
 
 const META: Meta = Meta {
     id: "inline-constant-if",

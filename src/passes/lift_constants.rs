@@ -12,11 +12,16 @@
 //! inside functions, which have no initializers.
 
 use crate::ir::{NodeId, OpId};
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule};
+use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LiftConstants;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::rule(LiftConstants)
+}
 
 const META: Meta = Meta {
     id: "lift-constants",

@@ -18,11 +18,16 @@ mod nodes;
 use crate::analysis::Facts;
 use crate::error::Result;
 use crate::ir::Model;
-use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats};
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MergeDuplicates;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::whole(MergeDuplicates)
+}
 
 const META: Meta = Meta {
     id: "merge-duplicates",

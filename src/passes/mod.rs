@@ -1,16 +1,19 @@
 //! One file a pass; its page is its `//!`.
+//!
+//! These lines are the registry: a public module is a pass, and passes run in the order in which they are listed here.
+//! Each has a function `pass` that says what is to be run.
 
 pub mod convert_opset;
-pub mod fold_constants;
-pub mod fuse_conv_batch_norm;
-pub mod fuse_gelu;
-pub mod fuse_gelu_tanh;
-pub mod fuse_layer_norm;
+pub mod lift_constants;
 pub mod infer_shapes;
 pub mod inline_constant_if;
-pub mod lift_constants;
-pub mod merge_duplicates;
-pub mod remove_dead;
 pub mod remove_identity;
+pub mod merge_duplicates;
+pub mod fold_constants;
+pub mod fuse_layer_norm;
+pub mod fuse_gelu;
+pub mod fuse_gelu_tanh;
+pub mod fuse_conv_batch_norm;
+pub mod remove_dead;
 
 mod fold;

@@ -13,13 +13,18 @@
 
 use crate::error::Result;
 use crate::ir::{Function, Graph, Model, NodeId, ValueId};
-use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, sweep};
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work, sweep};
 use crate::schema::{When, canonical_domain, statefulness};
 use rustc_hash::FxHashSet;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RemoveDead;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::whole(RemoveDead)
+}
 
 const META: Meta = Meta {
     id: "remove-dead",

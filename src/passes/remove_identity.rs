@@ -22,12 +22,17 @@
 
 use crate::ir::{Graph, NodeId, OpId, Truth, ValueId};
 use crate::require;
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule};
+use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 use crate::tensor::DType;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RemoveIdentity;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::rule(RemoveIdentity)
+}
 
 const META: Meta = Meta {
     id: "remove-identity",

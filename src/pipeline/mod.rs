@@ -21,5 +21,5 @@ pub use optimize::{OptimizeJob, optimize};
 pub use options::{Options, find};
 pub use progress::{Progress, Silent, Step};
 pub use proof::Proof;
-pub use registry::{Entry, Work, registry};
+pub use registry::{Entry, registry};
 pub use run::{Means, Outcome, Ran, run};

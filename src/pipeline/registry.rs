@@ -1,12 +1,6 @@
-//! All passes, in the order in which they run.
-//!
-//! A new pass is its file, its line in `passes/mod.rs` and one line here.
+//! All passes, in the order of the lines of `passes/mod.rs`, from which the build script makes the list.
 
-use crate::passes::{
-    convert_opset, fold_constants, fuse_conv_batch_norm, fuse_gelu, fuse_gelu_tanh, fuse_layer_norm,
-    infer_shapes, inline_constant_if, lift_constants, merge_duplicates, remove_dead, remove_identity,
-};
-use crate::rewrite::{Fusion, Meta, Pass, Rule, fusion};
+use crate::rewrite::{Meta, Work};
 
 /// A pass, and the text of its file.
 pub struct Entry {
@@ -14,57 +8,12 @@ pub struct Entry {
     source: &'static str,
 }
 
-/// How a pass works.
-pub enum Work {
-    /// A node at a time, by the engine.
-    Rule(Box<dyn Rule>),
-    /// Over the whole model.
-    Whole(Box<dyn Pass>),
-}
-
-/// All passes, in the order in which they run.
-pub fn registry() -> Vec<Entry> {
-    vec![
-        Entry::whole(convert_opset::ConvertOpset, include_str!("../passes/convert_opset.rs")),
-        Entry::rule(lift_constants::LiftConstants, include_str!("../passes/lift_constants.rs")),
-        Entry::whole(infer_shapes::InferShapes, include_str!("../passes/infer_shapes.rs")),
-        Entry::rule(inline_constant_if::InlineConstantIf, include_str!("../passes/inline_constant_if.rs")),
-        Entry::rule(remove_identity::RemoveIdentity, include_str!("../passes/remove_identity.rs")),
-        Entry::whole(merge_duplicates::MergeDuplicates, include_str!("../passes/merge_duplicates.rs")),
-        Entry::whole(fold_constants::FoldConstants, include_str!("../passes/fold_constants.rs")),
-        Entry::formula(fuse_layer_norm::FuseLayerNorm, include_str!("../passes/fuse_layer_norm.rs")),
-        Entry::formula(fuse_gelu::FuseGelu, include_str!("../passes/fuse_gelu.rs")),
-        Entry::formula(fuse_gelu_tanh::FuseGeluTanh, include_str!("../passes/fuse_gelu_tanh.rs")),
-        Entry::rule(
-            fuse_conv_batch_norm::FuseConvBatchNorm,
-            include_str!("../passes/fuse_conv_batch_norm.rs"),
-        ),
-        Entry::whole(remove_dead::RemoveDead, include_str!("../passes/remove_dead.rs")),
-    ]
-}
+include!(concat!(env!("OUT_DIR"), "/registry.rs"));
 
 impl Entry {
-    /// A rule and the text of its file.
-    pub fn rule(rule: impl Rule + 'static, source: &'static str) -> Self {
-        Self { work: Work::Rule(Box::new(rule)), source }
-    }
-
-    /// A fusion and the text of its file.
-    pub fn formula(formula: impl Fusion + 'static, source: &'static str) -> Self {
-        Self { work: Work::Rule(fusion(formula)), source }
-    }
-
-    /// A pass over whole models and the text of its file.
-    pub fn whole(pass: impl Pass + 'static, source: &'static str) -> Self {
-        Self { work: Work::Whole(Box::new(pass)), source }
-    }
-
     /// What the pass says of itself.
     pub fn meta(&self) -> &Meta {
-        match &self.work {
-            Work::Rule(rule) => rule.meta(),
-            Work::Whole(pass) => pass.meta(),
-        }
+        self.work.meta()
     }
 
     /// Its name.

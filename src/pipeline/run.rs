@@ -2,13 +2,13 @@
 
 use super::options::Options;
 use super::progress::{Progress, Step};
-use super::registry::{Entry, Work};
+use super::registry::Entry;
 use super::signature::Signature;
 use crate::analysis::{Facts, verify};
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::ir::Model;
-use crate::rewrite::{Exactness, PassContext, PassStats, apply};
+use crate::rewrite::{Exactness, PassContext, PassStats, Work, apply};
 use crate::runtime::Runtime;
 use crate::text::{PrintOptions, print_model};
 use std::time::Instant;

@@ -28,6 +28,7 @@ mod pass;
 mod patch;
 mod pattern;
 mod stats;
+mod work;
 mod substitute;
 
 pub(crate) use commit::sweep;
@@ -41,3 +42,4 @@ pub use patch::{Patch, PatchNode, Ref};
 pub use pattern::{Pat, Patterns, Var};
 pub use stats::{Missed, PassStats};
 pub(crate) use substitute::substitute;
+pub use work::Work;
