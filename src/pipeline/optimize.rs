@@ -141,7 +141,12 @@ fn judge(job: &OptimizeJob, diags: &mut Diags) -> Result<Option<Box<dyn Runtime>
             Err(error.with_help("name ONNX Runtime's shared library, 1.22 or newer, or leave --ort-lib out"))
         }
         Err(error) => {
-            diags.warn("no-runtime", None, format!("{error}; see `onnxpress setup`"));
+            let message = format!("{error}; see `onnxpress setup`");
+            if job.proof.verify {
+                diags.warn("no-runtime", None, message);
+            } else {
+                diags.note("no-runtime", None, message);
+            }
             Ok(None)
         }
     }
