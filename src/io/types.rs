@@ -3,14 +3,12 @@
 //! A dim without a size gets a symbol of its own, since equal symbols are equal sizes; such a symbol begins with `?`,
 //! which no model's own symbol may, and is written as no size again.
 
-use crate::ir::{Dim, TensorType, Type};
+use crate::ir::{Dim, TensorType, Type, is_nameless};
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
 use crate::proto::{TensorShapeProto, TypeProto, type_proto};
 use crate::tensor::DType;
 
 use type_proto::Value;
-
-const NAMELESS: char = '?';
 
 /// Numbers the dims without a size of one model.
 #[derive(Debug, Default)]
@@ -19,7 +17,7 @@ pub(crate) struct Nameless(u64);
 impl Nameless {
     fn dim(&mut self) -> Dim {
         self.0 += 1;
-        Dim::symbol(&format!("{NAMELESS}{}", self.0))
+        Dim::nameless(self.0)
     }
 }
 
@@ -53,7 +51,7 @@ fn tensor_type(
 fn dim(dim: &Dimension, nameless: &mut Nameless) -> Dim {
     match &dim.value {
         Some(dimension::Value::DimValue(n)) => u64::try_from(*n).map_or_else(|_| nameless.dim(), Dim::Fixed),
-        Some(dimension::Value::DimParam(s)) if !s.is_empty() && !s.starts_with(NAMELESS) => Dim::symbol(s),
+        Some(dimension::Value::DimParam(s)) if !s.is_empty() && !is_nameless(s) => Dim::symbol(s),
         _ => nameless.dim(),
     }
 }
@@ -92,14 +90,7 @@ fn shape(ty: &TensorType) -> Option<TensorShapeProto> {
 fn size(dim: &Dim) -> Option<dimension::Value> {
     match dim {
         Dim::Fixed(n) => i64::try_from(*n).ok().map(dimension::Value::DimValue),
-        Dim::Sym(expr) => {
-            let text = expr.to_string();
-            let nameless = match expr.as_symbol() {
-                Some(name) => name.starts_with(NAMELESS),
-                None => text.contains(NAMELESS),
-            };
-            (!nameless).then_some(dimension::Value::DimParam(text))
-        }
+        Dim::Sym(expr) => (!dim.is_nameless()).then(|| dimension::Value::DimParam(expr.to_string())),
     }
 }
 

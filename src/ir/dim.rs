@@ -9,6 +9,14 @@ mod tests;
 
 pub use expr::DimExpr;
 
+/// Names of sizes without a name begin with this; no symbol of a file does.
+const NAMELESS: char = '?';
+
+/// Whether a symbol stands for a size without a name; no file may spell such a symbol.
+pub fn is_nameless(symbol: &str) -> bool {
+    symbol.starts_with(NAMELESS)
+}
+
 /// The answer to a question about symbolic dims. A rule fires on `Proven` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
@@ -46,6 +54,16 @@ impl Dim {
     /// A named size.
     pub fn symbol(name: &str) -> Self {
         Self::Sym(DimExpr::symbol(name))
+    }
+
+    /// A size without a name, told from others by a number; equal numbers are equal sizes.
+    pub fn nameless(number: u64) -> Self {
+        Self::symbol(&format!("{NAMELESS}{number}"))
+    }
+
+    /// Whether a size without a name is part of this one.
+    pub fn is_nameless(&self) -> bool {
+        matches!(self, Self::Sym(e) if e.mentions(&is_nameless))
     }
 
     /// The size that an expression gives. `None` for a negative number.

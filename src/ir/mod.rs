@@ -30,12 +30,12 @@ mod sabotage;
 mod types;
 
 pub use attr::{Attr, AttrKind, Attribute, SparseTensor};
-pub use dim::{Dim, DimExpr, Truth};
+pub use dim::{Dim, DimExpr, Truth, is_nameless};
 pub use edit::{NewNode, NewOutput};
 pub use graph::{Def, Graph, Node, Region, Use, Value};
 pub use id::{NodeId, RegionId, ValueId};
 pub use model::{Function, Model, Opsets};
-pub use op::{Name, OpId};
+pub use op::{Name, OpId, canonical_domain, shown_domain};
 pub use order::{captures, topological};
 pub use residue::Residue;
 pub use types::{Shape, TensorType, Type};

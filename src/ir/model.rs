@@ -1,6 +1,6 @@
 //! A whole model: the graph, its functions and the opsets they are written in.
 
-use super::{Attribute, Graph, Residue};
+use super::{Attribute, Graph, Residue, canonical_domain};
 
 /// Opset imports in file order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,12 +14,12 @@ impl Opsets {
 
     /// The version imported for a domain; `ai.onnx` is the empty domain.
     pub fn get(&self, domain: &str) -> Option<i64> {
-        self.0.iter().find(|(d, _)| canonical(d) == canonical(domain)).map(|(_, v)| *v)
+        self.0.iter().find(|(d, _)| canonical_domain(d) == canonical_domain(domain)).map(|(_, v)| *v)
     }
 
     /// Imports a domain at a version, or changes the version.
     pub fn set(&mut self, domain: &str, version: i64) {
-        match self.0.iter_mut().find(|(d, _)| canonical(d) == canonical(domain)) {
+        match self.0.iter_mut().find(|(d, _)| canonical_domain(d) == canonical_domain(domain)) {
             Some((_, v)) => *v = version,
             None => self.0.push((domain.to_owned(), version)),
         }
@@ -29,10 +29,6 @@ impl Opsets {
     pub fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
         self.0.iter().map(|(d, v)| (d.as_str(), *v))
     }
-}
-
-fn canonical(domain: &str) -> &str {
-    if domain == "ai.onnx" { "" } else { domain }
 }
 
 /// A model-local function. Its root region has inputs and outputs without types, and cannot see outside.
@@ -83,6 +79,11 @@ impl Model {
             ir_version: 8,
             residue: Residue::default(),
         }
+    }
+
+    /// The main graph, then the functions' in order.
+    pub fn graphs(&self) -> impl Iterator<Item = &Graph> {
+        std::iter::once(&self.graph).chain(self.functions.iter().map(|f| &f.graph))
     }
 
     /// The imported version of the default domain; 1 where none is imported.

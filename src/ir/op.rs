@@ -29,7 +29,7 @@ impl OpId {
 
     /// An op named by a file; `ai.onnx` is the default domain.
     pub fn intern(domain: &str, name: &str) -> Self {
-        Self { domain: intern(if domain == "ai.onnx" { "" } else { domain }), name: intern(name) }
+        Self { domain: intern(canonical_domain(domain)), name: intern(name) }
     }
 
     /// Whether this is `name` of the default domain.
@@ -52,6 +52,16 @@ impl fmt::Debug for OpId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
+}
+
+/// The domain as the crate writes it: `ai.onnx` becomes the empty string.
+pub fn canonical_domain(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
+}
+
+/// The domain as people read it: the empty string becomes `ai.onnx`.
+pub fn shown_domain(domain: &str) -> &str {
+    if domain.is_empty() { "ai.onnx" } else { domain }
 }
 
 /// Op names are few, however many nodes there are; each distinct one is kept for the process's life.

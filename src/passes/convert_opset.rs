@@ -37,7 +37,7 @@ use crate::analysis::{Env, Facts};
 use crate::diag::Diags;
 use crate::error::Result;
 use crate::ir::{Def, Graph, Model, Node, NodeId, OpId, Opsets, ValueId};
-use crate::rewrite::{Exactness, Meta, OpsetRequest, Pass, PassContext, PassStats, Work, label};
+use crate::rewrite::{Exactness, Meta, OpsetRequest, Pass, PassContext, PassStats, Work};
 use crate::schema::min_ir_version;
 use crate::target::Target;
 use edit::Edit;
@@ -158,7 +158,7 @@ fn decide(
         };
         let reachable = reachable.max(from);
         for (place, refusal) in &refusals {
-            stats.miss(&refusal.reason, || label(graph_at(scope.model, *place), refusal.node).to_string());
+            stats.miss(&refusal.reason, || graph_at(scope.model, *place).label(refusal.node));
         }
         report(scope.model, &refusals, reachable, opset, diags);
         if reachable == from {
@@ -251,7 +251,7 @@ fn report(model: &Model, refusals: &[(usize, Refusal)], reachable: i64, wanted: 
     for (place, refusal) in refusals.iter().filter(|(_, r)| r.since <= reachable + 1) {
         let graph = graph_at(model, *place);
         let key = (graph.node(refusal.node).op().name, refusal.reason.as_str());
-        let entry = grouped.entry(key).or_insert_with(|| (label(graph, refusal.node).to_string(), 0));
+        let entry = grouped.entry(key).or_insert_with(|| (graph.label(refusal.node), 0));
         entry.1 += 1;
     }
     for ((op, reason), (at, count)) in grouped {

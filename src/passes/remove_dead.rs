@@ -12,9 +12,9 @@
 //! effect; graph inputs, which are part of the model's signature.
 
 use crate::error::Result;
-use crate::ir::{Function, Graph, Model, NodeId, ValueId};
+use crate::ir::{Function, Graph, Model, NodeId, ValueId, canonical_domain};
 use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work, sweep};
-use crate::schema::{When, canonical_domain, statefulness};
+use crate::schema::{When, statefulness};
 use rustc_hash::FxHashSet;
 
 /// See the [module](self).

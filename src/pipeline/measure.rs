@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 /// Every `NodeProto` in the file: bodies, functions and `Constant`s included.
 pub(super) fn node_count(model: &Model) -> u64 {
-    model.graph.len() as u64 + model.functions.iter().map(|f| f.graph.len() as u64).sum::<u64>()
+    model.graphs().map(|g| g.len() as u64).sum()
 }
 
 /// Bytes of the data files that the model refers to, each counted once.
 pub(super) fn data_bytes(model: &Model) -> u64 {
     let mut files: BTreeMap<&str, u64> = BTreeMap::new();
-    for graph in std::iter::once(&model.graph).chain(model.functions.iter().map(|f| &f.graph)) {
+    for graph in model.graphs() {
         for tensor in tensors(graph) {
             if let Data::External(external) = tensor.data() {
                 files.insert(&external.location, external.file.len() as u64);

@@ -4,7 +4,7 @@ use super::commit::{Site, commit};
 use super::{Context, Miss, PassContext, PassStats, Rule};
 use crate::analysis::{Env, Facts};
 use crate::error::{Error, Result};
-use crate::ir::{Graph, Model, Name, NodeId, Opsets, ValueId};
+use crate::ir::{Graph, Model, NodeId, Opsets, ValueId};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
@@ -142,25 +142,16 @@ impl Run<'_> {
     }
 
     fn endless(&self, graph: &Graph, node: NodeId) -> Error {
-        Error::new(format!("the rule {} never comes to an end here", self.rule.meta().id))
-            .at(label(graph, node).to_string())
-            .with_help(format!("this is a defect of onnxpress; --disable {} avoids it", self.rule.meta().id))
-    }
-}
-
-/// What to call a node: its name, else its first output's.
-pub fn label(graph: &Graph, node: NodeId) -> Name {
-    match graph.get(node) {
-        Some(n) if !n.name().is_empty() => n.name().clone(),
-        Some(n) => n.outputs().first().map(|&o| graph.value(o).name().clone()).unwrap_or_default(),
-        None => Name::default(),
+        let error = Error::new(format!("the rule {} never comes to an end here", self.rule.meta().id));
+        let error = if graph.get(node).is_some() { error.at(graph.label(node)) } else { error };
+        error.with_help(format!("this is a defect of onnxpress; --disable {} avoids it", self.rule.meta().id))
     }
 }
 
 fn example(graph: &Graph, node: NodeId, at: Option<ValueId>) -> String {
-    let label = label(graph, node);
+    let label = graph.label(node);
     match at.map(|v| graph.value(v).name()) {
-        Some(value) if !value.is_empty() && *value != label => format!("{label}, at {value}"),
-        _ => label.to_string(),
+        Some(value) if !value.is_empty() && **value != *label => format!("{label}, at {value}"),
+        _ => label,
     }
 }

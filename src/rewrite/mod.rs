@@ -33,7 +33,7 @@ mod substitute;
 
 pub(crate) use commit::sweep;
 pub use context::Context;
-pub use engine::{apply, label};
+pub use engine::apply;
 pub use exactness::{Exactness, Tolerance};
 pub use fusion::{Fusion, Match, fusion};
 pub use meta::{Meta, Miss, Rule};

@@ -4,7 +4,8 @@
 //! No contrib operator is listed: those that commute do so over groups of operands (QLinearAdd with its scales).
 //! MatMul is not associative over all ranks: a vector operand changes the rank of the product.
 
-use crate::schema::lookup::{canonical_domain, lookup};
+use crate::ir::canonical_domain;
+use crate::schema::lookup::lookup;
 
 /// Whether a law of algebra holds for an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

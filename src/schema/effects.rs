@@ -3,7 +3,8 @@
 //! Hand-written: the schema's own flag also covers every operator with a body, and ONNX Runtime has none. An operator
 //! with a body (If, Loop, Scan, BeamSearch) is as random and as stateful as the body; the caller looks into it.
 
-use crate::schema::lookup::{canonical_domain, lookup};
+use crate::ir::canonical_domain;
+use crate::schema::lookup::lookup;
 
 /// When an operator has an effect. The forms that depend on the node hold unless the node is known to rule them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Finding the schema in force, by binary search in the sorted table: nothing is allocated or built.
 
+use crate::ir::canonical_domain;
 use crate::schema::ops::{DOMAINS, OPS, RELEASES};
 use crate::schema::types::Schema;
 
@@ -53,11 +54,6 @@ pub fn min_ir_version(domain: &str, opset: i64) -> Option<i64> {
         _ => false,
     })?;
     Some(row.0)
-}
-
-/// The domain as the table and the crate write it: `ai.onnx` becomes the empty string.
-pub fn canonical_domain(domain: &str) -> &str {
-    if domain == "ai.onnx" { "" } else { domain }
 }
 
 #[cfg(test)]

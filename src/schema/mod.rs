@@ -16,5 +16,5 @@ mod types;
 
 pub use algebra::{Law, associativity, commutativity, is_associative, is_commutative};
 pub use effects::{When, randomness, statefulness};
-pub use lookup::{canonical_domain, domains, latest_opset, lookup, min_ir_version, names, versions};
+pub use lookup::{domains, latest_opset, lookup, min_ir_version, names, versions};
 pub use types::{AttrDef, AttrDefault, AttrKind, Determinism, Param, ParamOption, Schema, TypeConstraint};

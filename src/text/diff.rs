@@ -1,7 +1,7 @@
 //! What changed between two models: the lines of their texts, and counts.
 
 use super::{PrintOptions, print_model};
-use crate::ir::{Graph, Model, Node, Opsets};
+use crate::ir::{Graph, Model, Node, Opsets, shown_domain};
 use similar::TextDiff;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -67,16 +67,12 @@ pub fn diff(before: &Model, after: &Model) -> Diff {
     found
 }
 
-fn graphs(model: &Model) -> impl Iterator<Item = &Graph> {
-    std::iter::once(&model.graph).chain(model.functions.iter().map(|f| &f.graph))
-}
-
 fn nodes(model: &Model) -> impl Iterator<Item = &Node> {
-    graphs(model).flat_map(|g| g.nodes().map(|(_, node)| node))
+    model.graphs().flat_map(|g| g.nodes().map(|(_, node)| node))
 }
 
 fn counts(before: &Model, after: &Model, of: impl Fn(&Graph) -> usize) -> Counts {
-    Counts { before: graphs(before).map(&of).sum(), after: graphs(after).map(&of).sum() }
+    Counts { before: before.graphs().map(&of).sum(), after: after.graphs().map(&of).sum() }
 }
 
 fn changed_opsets(before: &Opsets, after: &Opsets) -> BTreeMap<String, (Option<i64>, Option<i64>)> {
@@ -89,8 +85,7 @@ impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = |v: Option<i64>| v.map_or_else(|| "none".to_owned(), |v| v.to_string());
         for (domain, (before, after)) in &self.opsets {
-            let domain = if domain.is_empty() { "ai.onnx" } else { domain };
-            writeln!(f, "opset {domain}: {} -> {}", version(*before), version(*after))?;
+            writeln!(f, "opset {}: {} -> {}", shown_domain(domain), version(*before), version(*after))?;
         }
         writeln!(f, "nodes: {}", self.nodes)?;
         for (op, counts) in &self.ops {

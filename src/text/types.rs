@@ -6,11 +6,8 @@
 use super::lexer::{Lexer, Literal};
 use super::write::quoted_unless_plain;
 use crate::error::Result;
-use crate::ir::{Dim, Shape, TensorType, Type};
+use crate::ir::{Dim, Shape, TensorType, Type, is_nameless};
 use crate::tensor::DType;
-
-/// Symbols that begin with this are sizes without a name.
-const NAMELESS: char = '?';
 
 /// Words that begin a type, beside those of element types.
 const COMPOUND: [&str; 5] = ["seq", "map", "optional", "sparse_tensor", "opaque"];
@@ -87,11 +84,11 @@ impl TypeReader {
     fn dim(&mut self, lexer: &mut Lexer<'_>) -> Result<Dim> {
         if lexer.eat("?") {
             self.nameless += 1;
-            return Ok(Dim::symbol(&format!("{NAMELESS}{}", self.nameless)));
+            return Ok(Dim::nameless(self.nameless));
         }
         let at = lexer.position();
         match lexer.optional_name()? {
-            Some(name) if name.is_empty() || name.starts_with(NAMELESS) => {
+            Some(name) if name.is_empty() || is_nameless(&name) => {
                 Err(lexer.error_at(at, "no name of a size; one without a name is written as ?"))
             }
             Some(name) => Ok(Dim::symbol(&name)),
@@ -162,8 +159,9 @@ fn tensor_type_text(ty: &TensorType) -> String {
 fn dim_text(dim: &Dim) -> String {
     match dim {
         Dim::Fixed(size) => size.to_string(),
-        Dim::Sym(_) => match dim.to_string() {
-            name if name.is_empty() || name.starts_with(NAMELESS) => NAMELESS.to_string(),
+        _ if dim.is_nameless() => "?".to_owned(),
+        Dim::Sym(expr) => match expr.to_string() {
+            name if name.is_empty() => "?".to_owned(),
             name => quoted_unless_plain(&name),
         },
     }
@@ -207,6 +205,12 @@ mod tests {
             panic!("a tensor");
         };
         assert_ne!(dims[0], dims[1]);
+    }
+
+    #[test]
+    fn a_formula_of_a_size_without_a_name_has_none() {
+        let size = Dim::nameless(1).add(&Dim::Fixed(2)).unwrap();
+        assert_eq!(type_text(&Type::tensor(DType::F32, [Dim::nameless(1), size])), "float[?,?]");
     }
 
     #[test]

@@ -62,8 +62,7 @@ fn taken(site: &mut Site<'_>, tensor: &TensorType) -> Type {
     };
     let mut dims = Shape::with_capacity(shape.len());
     for (axis, dim) in shape.iter().enumerate() {
-        let nameless = matches!(dim, Dim::Sym(e) if e.mentions(&|name| name.starts_with('?')));
-        dims.push(if nameless { site.fresh(0, axis) } else { dim.clone() });
+        dims.push(if dim.is_nameless() { site.fresh(0, axis) } else { dim.clone() });
     }
     Type::tensor(tensor.dtype, dims)
 }

@@ -2,7 +2,7 @@
 
 use super::{defect, value_label};
 use crate::error::{Error, Result};
-use crate::ir::{AttrKind, Graph, Model, Name, Node, NodeId, OpId, Opsets, ValueId};
+use crate::ir::{AttrKind, Graph, Model, Name, Node, NodeId, OpId, Opsets, ValueId, shown_domain};
 use crate::schema::{self, Schema};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -69,7 +69,7 @@ fn ops(graph: &Graph, opsets: &Opsets, functions: &FxHashSet<OpId>) -> Result<()
             }
             None if schema::versions(op.domain, op.name).is_empty() => {}
             None => {
-                let domain = if op.domain.is_empty() { "ai.onnx" } else { op.domain };
+                let domain = shown_domain(op.domain);
                 let error = Error::new(format!("the domain {domain} is used and not imported (V9)"));
                 return Err(error.at(graph.label(id)).with_help("add the domain to the opset imports"));
             }

@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::Importer;
 use crate::error::Result;
-use crate::ir::Opsets;
+use crate::ir::{Opsets, canonical_domain, shown_domain};
 use crate::proto::OperatorSetIdProto;
 use crate::proto::wire::Message;
 
@@ -25,7 +25,7 @@ impl Domains {
     }
 
     pub(super) fn contains(&self, domain: &str) -> bool {
-        self.0.contains(if domain == "ai.onnx" { "" } else { domain })
+        self.0.contains(canonical_domain(domain))
     }
 
     /// Domain, version to take, and what to say of it.
@@ -37,7 +37,7 @@ impl Domains {
             .map(|&domain| {
                 let newest = NEWEST.iter().find(|(d, _)| *d == domain).map_or(1, |(_, v)| *v);
                 let version = if all_are_1 { 1 } else { newest };
-                let shown = if domain.is_empty() { "ai.onnx" } else { domain };
+                let shown = shown_domain(domain);
                 let message =
                     format!("the domain {shown} is used but not imported; taken as version {version}");
                 (domain, version, message)

@@ -110,7 +110,7 @@ fn one_node_that_cannot_go_holds_the_model_and_is_named() {
     assert_eq!(
         messages(&diags),
         ["opset 18 is not reached, only 12: Resize cannot be converted: 'tf_half_pixel_for_nn' is gone \
-          (at 'y') [opset-kept]"]
+          (at 'Resize -> y') [opset-kept]"]
     );
 }
 

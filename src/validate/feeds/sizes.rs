@@ -1,7 +1,7 @@
 //! Numbers for symbolic dims: a few sizes that most models take, then odd ones that some insist on.
 
 use super::required_inputs;
-use crate::ir::{Dim, Model, Type};
+use crate::ir::{Dim, Model, Type, is_nameless};
 use std::collections::BTreeMap;
 
 /// What a symbolic dim most likely counts.
@@ -126,7 +126,7 @@ fn dims_inside(ty: &Type) -> Option<&[Dim]> {
 
 /// A name that an exporter made up for a dim without one.
 fn is_anonymous(name: &str) -> bool {
-    name.starts_with('?') || name.starts_with("unk__") || name.contains("DynamicDimension")
+    is_nameless(name) || name.starts_with("unk__") || name.contains("DynamicDimension")
 }
 
 fn class_of(name: &str, input: &str, at: usize, dims: &[Dim]) -> Class {
