@@ -66,7 +66,6 @@ impl Pass for FoldConstants {
         };
         let large = fold.small_ones(cx);
         fold.large_ones(large, cx);
-        cx.growth_budget = fold.budget.left();
         Ok(fold.stats)
     }
 }
@@ -101,7 +100,7 @@ impl Fold<'_> {
     fn large_ones(&mut self, nodes: Vec<NodeId>, cx: &mut PassContext<'_>) {
         let live: Vec<NodeId> = nodes.into_iter().filter(|&n| self.is_wanted(n)).collect();
         let total = live.iter().map(|&n| self.growth(n)).fold(0i64, i64::saturating_add);
-        if self.budget.affords(total) {
+        if self.budget.affords_together(total) {
             for node in live {
                 if self.graph.get(node).is_some() {
                     self.commit(node, cx);

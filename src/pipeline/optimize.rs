@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Folding may grow the file by this share of the input …
+/// A sweep of folding may grow the file by this share of the input, rounded down to a power of two …
 const GROWTH_SHARE: u64 = 100;
-/// … and by so many bytes.
+/// … or by so many bytes where that is more.
 const GROWTH_BYTES: u64 = 64 * 1024;
 
 /// What is to be optimized, and how.
@@ -56,8 +56,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
 
     let original = job.proof.verify.then(|| model.clone());
     let judge = clock.time("runtime", || judge(job, &mut diags))?;
-    let means =
-        Means { runtime: judge.as_deref(), growth_budget: before.bytes / GROWTH_SHARE + GROWTH_BYTES };
+    let means = Means { runtime: judge.as_deref(), growth_budget: growth_budget(before.bytes) };
     let outcome = clock
         .time("passes", || run(&mut model, &job.options, means, &mut diags, progress))
         .map_err(|e| e.in_file(&job.input))?;
@@ -109,6 +108,12 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         peak_memory_bytes: memory::peak(),
         diags: diags.unique(),
     })
+}
+
+/// Rounded, so that the somewhat larger result of a run has the same budget and a second run folds nothing more.
+fn growth_budget(bytes: u64) -> u64 {
+    let share = (bytes / GROWTH_SHARE).checked_ilog2().map_or(0, |log| 1 << log);
+    share.max(GROWTH_BYTES)
 }
 
 struct Figures {
@@ -221,5 +226,13 @@ mod tests {
             may_write(Status::Unproven, &proof(false, false))
                 && !may_write(Status::Unproven, &proof(true, false))
         );
+    }
+
+    #[test]
+    fn what_folding_added_does_not_buy_more_folding() {
+        assert_eq!([0, 15_000, 10_000_000].map(growth_budget), [GROWTH_BYTES; 3]);
+        let bytes = 400 << 20;
+        assert_eq!(growth_budget(bytes), 4 << 20);
+        assert_eq!(growth_budget(bytes + growth_budget(bytes)), growth_budget(bytes));
     }
 }

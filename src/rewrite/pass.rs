@@ -27,7 +27,8 @@ pub struct PassContext<'a> {
     pub diags: &'a mut Diags,
     /// Evaluates constant nodes that we have no kernel for.
     pub runtime: Option<&'a dyn Runtime>,
-    /// Bytes by which folding may still grow the file.
+    /// Bytes by which one run of folding may grow the file: the same for every run, so that a fixpoint is one for the next
+    /// job too.
     pub growth_budget: u64,
     /// The opset that the user asked for.
     pub opset: OpsetRequest,

@@ -9,6 +9,7 @@ mod models;
 mod node_cases;
 mod opset;
 mod passes;
+mod property;
 mod runtime;
 mod shapes;
 mod text;

@@ -24,7 +24,10 @@ pub(super) enum Verdict {
 /// Bytes by which the file may still grow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
+    /// What is left for folds that hardly grow the file.
     left: i64,
+    /// What larger folds may take together. What others have spent does not count, or the next run would decide otherwise.
+    large: i64,
     /// The most that a single fold may take.
     single: i64,
 }
@@ -32,11 +35,7 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(bytes: u64) -> Self {
         let left = i64::try_from(bytes).unwrap_or(i64::MAX);
-        Self { left, single: left / 2 }
-    }
-
-    pub(super) fn left(self) -> u64 {
-        u64::try_from(self.left).unwrap_or(0)
+        Self { left, large: left, single: left / 2 }
     }
 
     pub(super) fn judge(self, growth: i64) -> Verdict {
@@ -48,8 +47,13 @@ impl Budget {
         }
     }
 
-    pub(super) fn affords(self, growth: i64) -> bool {
+    fn affords(self, growth: i64) -> bool {
         growth <= self.left
+    }
+
+    /// Whether larger folds may be done, all of them.
+    pub(super) fn affords_together(self, growth: i64) -> bool {
+        growth <= self.large
     }
 
     pub(super) fn spend(&mut self, growth: i64) {

@@ -38,20 +38,25 @@ pub(super) struct Fixture {
 }
 
 impl Fixture {
-    fn read(path: PathBuf) -> Self {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let pass = path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
-        let mut fixture = Fixture {
-            pass,
+    /// What holds where a head says nothing.
+    pub(super) fn unsaid() -> Self {
+        Fixture {
+            pass: String::new(),
+            path: PathBuf::new(),
             expect: Expect::Nothing,
             feeds: BTreeMap::new(),
             dims: BTreeMap::new(),
             budget: BUDGET,
             runtime: true,
             opset: OpsetRequest::Keep,
-            text: text.clone(),
-            path,
-        };
+            text: String::new(),
+        }
+    }
+
+    fn read(path: PathBuf) -> Self {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let pass = path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        let mut fixture = Fixture { pass, path, text: text.clone(), ..Fixture::unsaid() };
         let mut said = false;
         for line in text.lines().map_while(|l| l.strip_prefix("# ")) {
             let (key, rest) = line.split_once(": ").unwrap_or_else(|| panic!("{:?}: {line}", fixture.path));
