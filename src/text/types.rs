@@ -125,7 +125,7 @@ fn dotted(lexer: &mut Lexer<'_>) -> Result<String> {
     Ok(name)
 }
 
-/// The type as [`TypeReader`] reads it.
+/// The type as the parser reads it.
 pub fn type_text(ty: &Type) -> String {
     match ty {
         Type::Tensor(t) => tensor_type_text(t),

@@ -2,6 +2,7 @@
 
 use onnxpress::analysis::{Facts, verify};
 use onnxpress::diag::Diags;
+use onnxpress::error::Result;
 use onnxpress::ir::{Attr, Model, NodeId, OpId};
 use onnxpress::rewrite::{
     Context, Exactness, Fusion, Match, Meta, Miss, OpsetRequest, PassContext, PassStats, Pat, Patch,
@@ -25,9 +26,15 @@ fn run(rule: &dyn Rule, text: &str) -> (Model, PassStats) {
 }
 
 fn run_on(rule: &dyn Rule, model: &mut Model) -> PassStats {
+    let stats = try_run(rule, model).unwrap();
+    verify(model).unwrap();
+    stats
+}
+
+fn try_run(rule: &dyn Rule, model: &mut Model) -> Result<PassStats> {
     let (mut facts, mut diags) = (Facts::new(), Diags::new());
     facts.infer_model(model, &mut diags);
-    let target = Target::named("onnx").unwrap();
+    let target = Target::named("onnx")?;
     let mut cx = PassContext {
         facts: &mut facts,
         diags: &mut diags,
@@ -37,9 +44,7 @@ fn run_on(rule: &dyn Rule, model: &mut Model) -> PassStats {
         target: &target,
         changes_left: u64::MAX,
     };
-    let stats = apply(rule, model, &mut cx).unwrap();
-    verify(model).unwrap();
-    stats
+    apply(rule, model, &mut cx)
 }
 
 /// The reasons given, and proof that nothing was changed.
@@ -267,19 +272,7 @@ impl Rule for Endless {
 #[test]
 fn s10_a_rule_without_end_is_our_defect() {
     let mut model = parse_model(&graph("y = Abs(x)")).unwrap();
-    let (mut facts, mut diags) = (Facts::new(), Diags::new());
-    facts.infer_model(&mut model, &mut diags);
-    let target = Target::named("onnx").unwrap();
-    let mut cx = PassContext {
-        facts: &mut facts,
-        diags: &mut diags,
-        runtime: None,
-        growth_budget: 0,
-        opset: OpsetRequest::Keep,
-        target: &target,
-        changes_left: u64::MAX,
-    };
-    let error = apply(&Endless, &mut model, &mut cx).unwrap_err();
+    let error = try_run(&Endless, &mut model).unwrap_err();
     assert!(error.message().contains("test-rule never comes to an end"), "{error}");
     assert!(error.help().unwrap().contains("defect of onnxpress"));
 }
