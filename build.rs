@@ -25,16 +25,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(SLICED)
         .disable_comments(["."])
         .compile_fds(protox::compile(PROTOS, ["proto"])?)?;
-    let registry = registry(&std::fs::read_to_string(PASSES)?, &std::env::var("CARGO_MANIFEST_DIR")?);
+    let registry = registry(&std::fs::read_to_string(PASSES)?);
     std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("registry.rs"), registry)?;
     Ok(())
 }
 
-fn registry(passes: &str, root: &str) -> String {
+fn registry(passes: &str) -> String {
     let names = passes.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     let entries = names.map(|name| {
-        let file = format!("{root}/src/passes/{name}.rs");
-        format!("        Entry {{ work: crate::passes::{name}::pass(), source: include_str!({file:?}) }},\n")
+        let source = format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/src/passes/{name}.rs\")");
+        format!("        Entry {{ work: crate::passes::{name}::pass(), source: include_str!({source}) }},\n")
     });
     format!(
         "/// All passes, in the order in which they run.\npub fn registry() -> Vec<Entry> {{\n    vec![\n{}    ]\n}}\n",

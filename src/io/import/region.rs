@@ -9,7 +9,7 @@ use super::value_info::ValueInfo;
 use super::{Building, Importer};
 use crate::error::{Error, Result};
 use crate::io::export::value_info_message;
-use crate::ir::{Def, Name, RegionId, Residue, ValueId};
+use crate::ir::{Def, Graph, Name, RegionId, Residue, ValueId};
 use crate::proto::wire::Message;
 
 /// The fields of a `GraphProto`.
@@ -149,6 +149,7 @@ impl Importer {
     pub(super) fn complete_region(&mut self, building: &mut Building, returns: Returns) -> Result<()> {
         let Returns { scope, region, name, outputs, value_infos, mut residue } = returns;
         let mut told = FxHashSet::default();
+        let mut returned = Vec::with_capacity(outputs.len());
         for message in &outputs {
             let info = self.value_info(message)?;
             let value =
@@ -160,11 +161,9 @@ impl Importer {
                 building.graph.set_value_residue(value, info.residue);
             }
             building.graph.add_output(region, value);
-            let would_be = value_info_message(building.graph.value(value), &info.name);
-            if would_be.to_bytes() != message.encoded() {
-                residue.push(message.field());
-            }
+            returned.push((value, info.name, message));
         }
+        residue.extend(unlike_written(&building.graph, &returned));
         for message in &value_infos {
             let info = self.value_info(message)?;
             let says_something = info.ty.is_some() || !info.residue.is_empty();
@@ -179,6 +178,16 @@ impl Importer {
         building.graph.describe_region(region, name, Residue::new(residue));
         Ok(())
     }
+}
+
+/// The entries of outputs that would be written otherwise than they stand. The exporter finds an entry by its name, so
+/// for a value that is returned twice either all of its entries are kept or none.
+fn unlike_written(graph: &Graph, returned: &[(ValueId, Name, &Message)]) -> Vec<Bytes> {
+    let differs = |(value, name, message): &&(ValueId, Name, &Message)| {
+        value_info_message(graph.value(*value), name).to_bytes() != message.encoded()
+    };
+    let unlike: FxHashSet<&Name> = returned.iter().filter(differs).map(|(_, name, _)| name).collect();
+    returned.iter().filter(|(_, name, _)| unlike.contains(name)).map(|(_, _, m)| m.field()).collect()
 }
 
 fn undefined_output(name: &str) -> Error {

@@ -3,7 +3,7 @@
 use onnxpress::io::{self, Loaded};
 use onnxpress::ir::{Attr, Def, RegionId, Use};
 use onnxpress::proto::{
-    FunctionProto, GraphProto, ModelProto, OperatorSetIdProto, SparseTensorProto, TensorProto,
+    FunctionProto, GraphProto, ModelProto, OperatorSetIdProto, SparseTensorProto, TensorProto, type_proto,
 };
 use prost::Message;
 
@@ -223,4 +223,20 @@ fn texts_that_are_there_but_empty_come_back() {
     proto.graph.as_mut().unwrap().name = Some(String::new());
     let loaded = load(&proto);
     assert_eq!(io::to_bytes(&loaded.model).unwrap(), proto.encode_to_vec());
+}
+
+#[test]
+fn a_value_returned_twice_with_other_dims_comes_back() {
+    let mut wider = float2("y");
+    let Some(type_proto::Value::TensorType(tensor)) = wider.r#type.as_mut().and_then(|t| t.value.as_mut())
+    else {
+        panic!("it is a tensor");
+    };
+    tensor.shape = None;
+    let mut model = model(graph(vec![node("Relu", &["x"], &["y"])]));
+    let graph = model.graph.as_mut().unwrap();
+    graph.output.push(wider);
+    let first = written(&load(&model));
+    assert_eq!(first.graph.as_ref().unwrap().output, model.graph.unwrap().output);
+    assert_eq!(written(&load(&first)), first);
 }
