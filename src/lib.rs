@@ -10,6 +10,7 @@ pub mod ir;
 pub mod passes;
 pub mod pipeline;
 pub mod proto;
+pub mod recipe;
 pub mod report;
 pub mod rewrite;
 pub mod runtime;

@@ -47,6 +47,12 @@ impl Progress for Bar {
                     Proving::Candidate(at, of) => format!("running the result: {at} of {of}"),
                 });
             }
+            Step::Blame(run, of) => {
+                self.0.set_message(format!(
+                    "looking for the change that made the difference: run {run} of at most {of}"
+                ));
+            }
+            Step::Localize => self.0.set_message("looking for the first value that differs"),
         }
     }
 }

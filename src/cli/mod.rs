@@ -14,11 +14,12 @@ mod optimize;
 mod passes;
 mod screen;
 mod setup;
+mod version;
 
 use crate::error::Result;
 use crate::io::discard_unfinished;
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use screen::Screen;
 use std::process::ExitCode;
 
@@ -36,7 +37,7 @@ enum Ending {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match arguments() {
         Ok(cli) => cli,
         Err(error) => {
             // Help is wanted, and so goes to standard output; a closed one is no failure.
@@ -69,6 +70,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn arguments() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    // The search for runtimes takes a while, so it is for those who ask only.
+    if std::env::args_os().any(|argument| argument == "--version") {
+        let version: &'static str = version::long().leak();
+        command = command.long_version(version);
+    }
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
 fn run(command: Command, screen: &mut Screen) -> Result<Ending> {
     match command {
         Command::Optimize(args) => optimize::run(&args, screen),
@@ -85,7 +96,6 @@ fn run(command: Command, screen: &mut Screen) -> Result<Ending> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_are_consistent() {

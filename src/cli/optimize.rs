@@ -13,14 +13,18 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use std::path::{Path, PathBuf};
 
+const USAGE: &str = "onnxpress optimize [OPTIONS] --output <OUT> <MODEL>
+       onnxpress optimize [OPTIONS] --print-recipe";
+
 #[derive(Debug, Args)]
+#[command(override_usage = USAGE)]
 pub(super) struct OptimizeArgs {
     /// The model; - is standard input
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    #[arg(value_name = "MODEL", required_unless_present = "print_recipe")]
+    model: Option<PathBuf>,
     /// Where to write the result; - is standard output
-    #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "OUT", required_unless_present = "print_recipe")]
+    output: Option<PathBuf>,
     /// What the result is for: restricts what is added, never what is carried
     #[arg(long, value_name = "TARGET", default_value = "onnx", value_parser = target)]
     target: Target,
@@ -33,6 +37,9 @@ pub(super) struct OptimizeArgs {
     /// Where the weights are written
     #[arg(long, value_name = "HOW", default_value = "keep")]
     external_data: Placement,
+    /// Print the settings that these options come to, as TOML, and stop
+    #[arg(long)]
+    print_recipe: bool,
     #[command(flatten)]
     shape: Shape,
     #[command(flatten)]
@@ -121,12 +128,12 @@ fn opset(text: &str) -> Result<OpsetRequest, String> {
 
 impl OptimizeArgs {
     fn is_piped(&self) -> bool {
-        self.output == Path::new("-")
+        self.output.as_deref() == Some(Path::new("-"))
     }
 
     /// What the arguments cannot say one by one.
     pub(super) fn check(&self) -> Result<(), clap::Error> {
-        if self.is_piped() && self.shape.json {
+        if self.is_piped() && self.shape.json && !self.print_recipe {
             let message = "the model and the JSON cannot both go to standard output";
             let mut command = Cli::command().bin_name("onnxpress");
             command.build();
@@ -139,6 +146,11 @@ impl OptimizeArgs {
 
 pub(super) fn run(args: &OptimizeArgs, screen: &mut Screen) -> Result<Ending> {
     let job = job(args);
+    if args.print_recipe {
+        let recipe = job.recipe()?;
+        screen.data(&if args.shape.json { report::json(&recipe) + "\n" } else { recipe.to_toml() })?;
+        return Ok(Ending::Done);
+    }
     let mut bar = screen.bar();
     let result = optimize(&job, &mut bar);
     drop(bar);
@@ -161,8 +173,8 @@ fn ending(report: &OptimizeReport) -> Ending {
 fn job(args: &OptimizeArgs) -> OptimizeJob {
     let (choice, watch) = (&args.choice, &args.watch);
     OptimizeJob {
-        input: args.model.clone(),
-        output: args.output.clone(),
+        input: args.model.clone().unwrap_or_default(),
+        output: args.output.clone().unwrap_or_default(),
         options: Options {
             level: args.level,
             opset: args.opset,
@@ -210,14 +222,19 @@ fn refusal(report: &OptimizeReport, screen: &mut Screen) {
     if report.written {
         return;
     }
-    let (what, help) = match report.parity.status {
-        Status::Failed => (
+    let (what, help) = match (report.parity.status, &report.parity.made_by) {
+        (Status::Failed, Some(culprit)) => (
             "the result differs from the original, so it was not written",
-            "find the change that does it with --pass-limit, or write it all the same with --force",
+            format!("--disable {} leaves out what made it, --force writes it all the same", culprit.pass),
+        ),
+        (Status::Failed, None) => (
+            "the result differs from the original, so it was not written",
+            "find the change that does it with --pass-limit, or write it all the same with --force"
+                .to_owned(),
         ),
         _ => (
             "the result could not be proved, so it was not written",
-            "leave --require-proof out to write it all the same",
+            "leave --require-proof out to write it all the same".to_owned(),
         ),
     };
     screen.error(&Error::new(what).in_file(&report.input).with_help(help));

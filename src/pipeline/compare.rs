@@ -39,12 +39,13 @@ pub fn compare(job: &CompareJob, progress: &mut dyn Progress) -> Result<CompareR
     let runtime = default_runtime(&job.runtime, &mut diags)?;
     let original = Subject { model: &a, source: source(&job.a, &a)? };
     let candidate = Subject { model: &b, source: source(&job.b, &b)? };
-    let parity =
+    let mut judged =
         judge(&original, &candidate, Exactness::Reassociates, job.feeds.clone(), &*runtime, progress)?;
+    judged.localize(&a, &b, &*runtime, &mut diags, progress);
     Ok(CompareReport {
         a: job.a.display().to_string(),
         b: job.b.display().to_string(),
-        parity,
+        parity: judged.parity,
         seconds: start.elapsed().as_secs_f64(),
         diags,
     })

@@ -1,5 +1,6 @@
 //! A recipe becomes ordered passes, and these an outcome. The only module that knows all passes.
 
+mod blame;
 mod compare;
 mod inspect;
 mod measure;
@@ -10,6 +11,7 @@ mod output;
 mod place;
 mod progress;
 mod proof;
+mod recipe;
 mod registry;
 mod run;
 mod signature;
@@ -18,7 +20,7 @@ pub use compare::{CompareJob, compare};
 pub use inspect::{diff, inspect, model_text};
 pub use memory::peak;
 pub use optimize::{OptimizeJob, optimize};
-pub use options::{Options, find};
+pub use options::{Growth, Options, find};
 pub use progress::{Progress, Silent, Step};
 pub use proof::Proof;
 pub use registry::{Entry, registry};

@@ -1,27 +1,24 @@
 //! The main job: read, rewrite, prove, write.
 
+use super::blame::Suspect;
 use super::measure::{data_bytes, node_count};
+use super::memory::{Sampler, peak};
 use super::options::Options;
 use super::output::Output;
+use super::place;
 use super::progress::{Progress, Step};
-use super::proof::{self, Proof};
+use super::proof::{self, Judgement, Proof};
 use super::run::{Means, Outcome, Ran, run};
-use super::{memory, place};
 use crate::diag::Diags;
 use crate::error::Result;
 use crate::io::{ExternalData, Loaded, WriteOptions, load};
-use crate::report::{Change, Effective, MissReport, OptimizeReport, ParityReport, PassReport, Status};
-use crate::rewrite::OpsetRequest;
+use crate::ir::Model;
+use crate::report::{Change, MissReport, OptimizeReport, ParityReport, PassReport, Status};
 use crate::runtime::{Preferences, Runtime, default_runtime};
-use crate::validate::{Feeds, Subject};
+use crate::validate::Subject;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// A sweep of folding may grow the file by this share of the input, rounded down to a power of two …
-const GROWTH_SHARE: u64 = 100;
-/// … or by so many bytes where that is more.
-const GROWTH_BYTES: u64 = 64 * 1024;
 
 /// What is to be optimized, and how.
 #[derive(Clone, Debug)]
@@ -45,9 +42,9 @@ pub struct OptimizeJob {
 /// # Errors
 /// The input is no valid model, the output cannot be written, or a pass is broken. Nothing is left behind.
 pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<OptimizeReport> {
-    let start = Instant::now();
+    let (start, memory) = (Instant::now(), Sampler::start());
     place::check(&job.input, &job.output)?;
-    job.options.passes()?;
+    let recipe = job.recipe()?;
     let mut clock = Clock { stages: BTreeMap::new() };
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
@@ -56,7 +53,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
 
     let original = job.proof.verify.then(|| model.clone());
     let judge = clock.time("runtime", || judge(job, &mut diags))?;
-    let means = Means { runtime: judge.as_deref(), growth_budget: growth_budget(before.bytes) };
+    let means = Means { runtime: judge.as_deref(), growth_budget: job.options.growth.budget(before.bytes) };
     let outcome = clock
         .time("passes", || run(&mut model, &job.options, means, &mut diags, progress))
         .map_err(|e| e.in_file(&job.input))?;
@@ -65,22 +62,23 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
     let source = (job.input != Path::new("-")).then(|| job.input.clone());
     let options = WriteOptions { external_data: job.external_data, source };
     let mut result = clock.time("write", || Output::make(&model, &job.output, &options))?;
-    let parity = clock.time("proof", || match (&original, &judge) {
+    let mut judged = clock.time("proof", || match (&original, &judge) {
         (Some(original), Some(runtime)) => {
             let original = Subject { model: original, source: super::compare::source(&job.input, original)? };
             let candidate = Subject { model: &model, source: result.source()? };
-            proof::judge(
-                &original,
-                &candidate,
-                outcome.exactness,
-                job.proof.feeds.clone(),
-                &**runtime,
-                progress,
-            )
+            let feeds = job.proof.feeds.clone();
+            proof::judge(&original, &candidate, outcome.exactness, feeds, &**runtime, progress)
         }
         (None, _) => Ok(not_proved(&outcome, Status::Skipped, "not asked for (--no-verify)")),
         (_, None) => Ok(not_proved(&outcome, Status::Unproven, "there is no runtime: see `onnxpress setup`")),
     })?;
+    if let (Some(original), Some(runtime), Some(witness)) = (&original, &judge, judged.witness.clone()) {
+        let options = &job.options;
+        let runtime = &**runtime;
+        let suspect = Suspect { original, options, means, outcome: &outcome, witness: &witness, runtime };
+        clock.time("blame", || investigate(&mut judged, &suspect, &model, &mut diags, progress));
+    }
+    let parity = judged.parity;
 
     let after = Figures { nodes: node_count(&model), bytes: result.bytes(&model), opset: model.opset() };
     if after.bytes > before.bytes + means.growth_budget {
@@ -94,7 +92,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         input: job.input.display().to_string(),
         output: job.output.display().to_string(),
         written,
-        recipe: effective(job, &outcome),
+        recipe,
         nodes: Change { before: before.nodes, after: after.nodes },
         bytes: Change { before: before.bytes, after: after.bytes },
         opset: Change { before: before.opset, after: after.opset },
@@ -105,15 +103,36 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         parity,
         seconds: start.elapsed().as_secs_f64(),
         stages: clock.stages,
-        peak_memory_bytes: memory::peak(),
+        peak_memory_bytes: peak(),
+        peak_anonymous_bytes: memory.peak(),
         diags: diags.unique(),
     })
 }
 
-/// Rounded, so that the somewhat larger result of a run has the same budget and a second run folds nothing more.
-fn growth_budget(bytes: u64) -> u64 {
-    let share = (bytes / GROWTH_SHARE).checked_ilog2().map_or(0, |log| 1 << log);
-    share.max(GROWTH_BYTES)
+/// Names the change that made the difference and the first value that shows it.
+fn investigate(
+    judged: &mut Judgement,
+    suspect: &Suspect<'_>,
+    result: &Model,
+    diags: &mut Diags,
+    progress: &mut dyn Progress,
+) {
+    let right_after = match suspect.find(progress) {
+        Ok((culprit, model)) => {
+            judged.parity.made_by = Some(culprit);
+            Some(model)
+        }
+        Err(e) => {
+            diags.note(
+                "not-bisected",
+                None,
+                format!("the change that made the difference is not known: {e}"),
+            );
+            None
+        }
+    };
+    let candidate = right_after.as_ref().unwrap_or(result);
+    judged.localize(suspect.original, candidate, suspect.runtime, diags, progress);
 }
 
 struct Figures {
@@ -165,39 +184,9 @@ fn may_write(status: Status, proof: &Proof) -> bool {
     }
 }
 
-fn not_proved(outcome: &Outcome, status: Status, reason: &str) -> ParityReport {
-    ParityReport::without(status, outcome.exactness.to_string(), Some(reason.to_owned()))
-}
-
-fn effective(job: &OptimizeJob, outcome: &Outcome) -> Effective {
-    Effective {
-        target: job.options.target.id.clone(),
-        level: job.options.level,
-        opset: match job.options.opset {
-            OpsetRequest::Keep => "keep".to_owned(),
-            OpsetRequest::Latest => "latest".to_owned(),
-            OpsetRequest::Version(version) => version.to_string(),
-        },
-        passes: outcome.passes.iter().map(|p| p.id.to_owned()).collect(),
-        pass_limit: job.options.pass_limit,
-        verify: job.proof.verify,
-        require_proof: job.proof.require,
-        force: job.proof.force,
-        inputs: match &job.proof.feeds {
-            Feeds::Data(path) => Some(path.display().to_string()),
-            Feeds::Made { .. } => None,
-        },
-        seed: match job.proof.feeds {
-            Feeds::Made { seed } => Some(seed),
-            Feeds::Data(_) => None,
-        },
-        external_data: match job.external_data {
-            ExternalData::Keep => "keep",
-            ExternalData::Inline => "inline",
-            ExternalData::Separate => "separate",
-        }
-        .to_owned(),
-    }
+fn not_proved(outcome: &Outcome, status: Status, reason: &str) -> Judgement {
+    let exactness = outcome.exactness.to_string();
+    Judgement { parity: ParityReport::without(status, exactness, Some(reason.to_owned())), witness: None }
 }
 
 fn pass(ran: Ran) -> PassReport {
@@ -213,6 +202,7 @@ fn pass(ran: Ran) -> PassReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::validate::Feeds;
 
     #[test]
     fn a_mismatch_is_written_by_force_only_and_an_unproven_result_unless_proof_is_required() {
@@ -226,13 +216,5 @@ mod tests {
             may_write(Status::Unproven, &proof(false, false))
                 && !may_write(Status::Unproven, &proof(true, false))
         );
-    }
-
-    #[test]
-    fn what_folding_added_does_not_buy_more_folding() {
-        assert_eq!([0, 15_000, 10_000_000].map(growth_budget), [GROWTH_BYTES; 3]);
-        let bytes = 400 << 20;
-        assert_eq!(growth_budget(bytes), 4 << 20);
-        assert_eq!(growth_budget(bytes + growth_budget(bytes)), growth_budget(bytes));
     }
 }

@@ -9,6 +9,32 @@ use std::path::PathBuf;
 /// The pass that answers `--opset`.
 const CONVERTER: &str = "convert-opset";
 
+/// How much folding may grow a file: by a share of it, or by so many bytes where that is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// The share, in percent; what it comes to is rounded down to a power of two.
+    pub percent: u64,
+    /// The bytes.
+    pub bytes: u64,
+}
+
+impl Default for Growth {
+    fn default() -> Self {
+        Self { percent: 1, bytes: 64 * 1024 }
+    }
+}
+
+impl Growth {
+    /// The budget in bytes for a file of so many.
+    ///
+    /// Rounded, so that the somewhat larger result of a run has the same budget and a second run folds nothing more.
+    pub(super) fn budget(self, bytes: u64) -> u64 {
+        let share = u128::from(bytes) * u128::from(self.percent) / 100;
+        let share = share.checked_ilog2().map_or(0, |log| 1 << log.min(63));
+        self.bytes.max(share)
+    }
+}
+
 /// Which passes are to run, and how they are watched.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -26,6 +52,8 @@ pub struct Options {
     pub only: Vec<String>,
     /// Stop after so many changes, to find the one that does harm.
     pub pass_limit: Option<u64>,
+    /// How much folding may grow the file.
+    pub growth: Growth,
     /// Verify the graph after every pass, not only at the end.
     pub verify_each: bool,
     /// A folder for the model as text after every pass that changed it.
@@ -43,6 +71,7 @@ impl Options {
             disable: Vec::new(),
             only: Vec::new(),
             pass_limit: None,
+            growth: Growth::default(),
             verify_each: false,
             dump_ir: None,
         }
@@ -153,6 +182,16 @@ mod tests {
         let error = Options { enable: vec![format!("{some}x")], ..options() }.passes().err().unwrap();
         assert!(error.help().unwrap().contains(&format!("'{some}'")), "{error:?}");
         assert!(!find("quite-something-else").err().unwrap().help().unwrap().contains("did you mean"));
+    }
+
+    #[test]
+    fn what_folding_added_does_not_buy_more_folding() {
+        let growth = Growth::default();
+        assert_eq!([0, 15_000, 6_000_000].map(|bytes| growth.budget(bytes)), [64 * 1024; 3]);
+        let bytes = 400 << 20;
+        assert_eq!(growth.budget(bytes), 4 << 20);
+        assert_eq!(growth.budget(bytes + growth.budget(bytes)), growth.budget(bytes));
+        assert_eq!(Growth { percent: u64::MAX, bytes: 0 }.budget(u64::MAX), 1 << 63);
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub enum Step<'a> {
     Write,
     /// Runs both models and compares.
     Prove(validate::Progress),
+    /// Looks for the change that made a difference: the run of so many at most.
+    Blame(usize, usize),
+    /// Looks for the first value that differs.
+    Localize,
 }
 
 /// Told of every step before it begins.

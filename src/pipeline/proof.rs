@@ -1,11 +1,15 @@
 //! Proves a result against its original, and puts the verdict into the words of reports.
 
 use super::progress::{Progress, Step};
+use crate::diag::Diags;
 use crate::error::Result;
-use crate::report::{Number, OutputReport, ParityReport, Status};
+use crate::ir::Model;
+use crate::report::{DivergenceReport, Number, OutputReport, ParityReport, Status};
 use crate::rewrite::Exactness;
 use crate::runtime::Runtime;
-use crate::validate::{self, Feeds, OutputVerdict, ProveOptions, Subject, Verdict, prove};
+use crate::validate::{
+    self, Divergence, Feeds, OutputVerdict, ProveOptions, Subject, Verdict, Witness, prove,
+};
 
 /// Whether and how a result is proved.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +24,12 @@ pub struct Proof {
     pub feeds: Feeds,
 }
 
+/// A verdict, and where it failed the inputs to look closer with.
+pub(super) struct Judgement {
+    pub(super) parity: ParityReport,
+    pub(super) witness: Option<Witness>,
+}
+
 /// Runs both models and compares.
 ///
 /// # Errors
@@ -31,12 +41,46 @@ pub(super) fn judge(
     feeds: Feeds,
     runtime: &dyn Runtime,
     progress: &mut dyn Progress,
-) -> Result<ParityReport> {
+) -> Result<Judgement> {
     let options = ProveOptions { feeds, ..ProveOptions::new(exactness) };
     let verdict = prove(original, candidate, &options, runtime, &mut |at| progress.begin(Step::Prove(at)));
-    let verdict = verdict
+    let mut verdict = verdict
         .map_err(|e| e.with_help("give an npz or npy file or a test_data_set folder with --inputs"))?;
-    Ok(report(verdict))
+    let witness = verdict.witness.take();
+    Ok(Judgement { parity: report(verdict), witness })
+}
+
+impl Judgement {
+    /// Names the first value at which the candidate parts from the original, where outputs differ.
+    pub(super) fn localize(
+        &mut self,
+        original: &Model,
+        candidate: &Model,
+        runtime: &dyn Runtime,
+        diags: &mut Diags,
+        progress: &mut dyn Progress,
+    ) {
+        let Some(witness) = self.witness.as_ref().filter(|_| !self.parity.outputs.is_empty()) else { return };
+        progress.begin(Step::Localize);
+        match witness.localize(original, candidate, runtime) {
+            Ok(found) => self.parity.first_divergence = found.map(divergence),
+            Err(e) => {
+                diags.note("not-localized", None, format!("the first value that differs is not known: {e}"))
+            }
+        }
+    }
+}
+
+fn divergence(d: Divergence) -> DivergenceReport {
+    DivergenceReport {
+        value: d.value,
+        node: d.node,
+        op: d.op,
+        after: d.after,
+        reason: d.reason,
+        max_abs: d.metrics.as_ref().map(|m| Number(m.max_abs)),
+        sqnr_db: d.metrics.as_ref().map(|m| decibels(m.sqnr_db)),
+    }
 }
 
 fn report(verdict: Verdict) -> ParityReport {
@@ -64,6 +108,8 @@ fn report(verdict: Verdict) -> ParityReport {
         feeds: verdict.feeds,
         shared_random: verdict.shared_random,
         untaken_branches: verdict.untaken_branches,
+        first_divergence: None,
+        made_by: None,
         outputs: verdict.outputs.into_iter().map(output).collect(),
     }
 }

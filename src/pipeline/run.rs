@@ -45,6 +45,10 @@ pub struct Outcome {
     pub exactness: Exactness,
     /// How often the passes went over the model.
     pub sweeps: usize,
+    /// Changes as `--pass-limit` counts them: a run of a pass over the whole model may be one.
+    pub steps: u64,
+    /// The pass that made the last of them.
+    pub last: Option<&'static str>,
 }
 
 impl Outcome {
@@ -77,12 +81,14 @@ pub fn run(
         generation: 0,
         dumped: 0,
         exactness: Exactness::Exact,
+        steps: 0,
         last: None,
     };
     let sweeps =
         if entries.is_empty() { 0 } else { runner.sweeps(model, &entries, means, diags, progress)? };
     verify(model)?;
-    Ok(Outcome { passes: runner.ran, exactness: runner.exactness, sweeps })
+    let Runner { ran: passes, exactness, steps, last, .. } = runner;
+    Ok(Outcome { passes, exactness, sweeps, steps, last })
 }
 
 struct Runner<'a> {
@@ -95,6 +101,7 @@ struct Runner<'a> {
     generation: u64,
     dumped: usize,
     exactness: Exactness,
+    steps: u64,
     /// The pass that made the last change.
     last: Option<&'static str>,
 }
@@ -183,6 +190,7 @@ impl Runner<'_> {
                 }
             }
         }
+        self.steps += left - cx.changes_left;
         let ran = &mut self.ran[index];
         ran.stats.then(stats);
         ran.seconds += start.elapsed().as_secs_f64();

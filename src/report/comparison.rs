@@ -31,6 +31,7 @@ impl CompareReport {
             let _ = writeln!(text, "{}", self.parity.table());
         }
         let _ = writeln!(text, "{}", self.parity.line());
+        text.push_str(&self.parity.whereabouts());
         text
     }
 }

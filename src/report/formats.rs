@@ -53,7 +53,9 @@ fn summary(report: &CompareReport) -> String {
     let p = &report.parity;
     let runtime = p.runtime.as_deref().unwrap_or("no runtime");
     let reason = p.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-    format!("{} on {runtime} in {}{reason}", count(p.cases as u64, "case"), seconds(report.seconds))
+    let place = p.whereabouts();
+    let place = if place.is_empty() { place } else { format!("; {}", place.trim_end()) };
+    format!("{} on {runtime} in {}{reason}{place}", count(p.cases as u64, "case"), seconds(report.seconds))
 }
 
 fn escape(text: &str) -> String {

@@ -17,8 +17,8 @@ pub use comparison::{CompareReport, DiffReport, Page, SetupReport, TextReport};
 pub use formats::Format;
 pub use inspection::{FunctionReport, InspectReport, OpCount, OpsetReport, ValueReport, WeightReport};
 pub use number::Number;
-pub use optimize::{Change, Effective, MissReport, OptimizeReport, PassReport, why};
-pub use parity::{OutputReport, ParityReport, Status};
+pub use optimize::{Change, MissReport, OptimizeReport, PassReport, why};
+pub use parity::{Culprit, DivergenceReport, OutputReport, ParityReport, Status};
 pub use pass::{PassList, PassRow};
 pub use units::{bytes, count, seconds};
 

@@ -4,6 +4,7 @@ use super::ParityReport;
 use super::table::{BOLD, DIM, table};
 use super::units::{bytes, count, seconds, thousands};
 use crate::diag::Diags;
+use crate::recipe::Recipe;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,33 +16,6 @@ pub struct Change<T = u64> {
     pub before: T,
     /// Of the output.
     pub after: T,
-}
-
-/// The options that were in effect, defaults included.
-#[derive(Clone, Debug, Serialize)]
-pub struct Effective {
-    /// What the model was written for.
-    pub target: String,
-    /// `-O`.
-    pub level: u8,
-    /// `keep`, `latest` or a version.
-    pub opset: String,
-    /// The passes that were run, in order.
-    pub passes: Vec<String>,
-    /// `--pass-limit`.
-    pub pass_limit: Option<u64>,
-    /// Whether the result was to be proved.
-    pub verify: bool,
-    /// Whether an unproven result was to be refused.
-    pub require_proof: bool,
-    /// Whether a mismatch was to be written all the same.
-    pub force: bool,
-    /// Where the inputs of the proof came from; `None` where they were made up.
-    pub inputs: Option<String>,
-    /// The seed of inputs that were made up.
-    pub seed: Option<u64>,
-    /// `keep`, `inline` or `separate`.
-    pub external_data: String,
 }
 
 /// What one pass has done.
@@ -75,8 +49,8 @@ pub struct OptimizeReport {
     pub output: String,
     /// Whether the output was written.
     pub written: bool,
-    /// The options that were in effect.
-    pub recipe: Effective,
+    /// The settings that were in effect, as `--print-recipe` prints them.
+    pub recipe: Recipe,
     /// Nodes in the file: bodies, functions and `Constant`s included.
     pub nodes: Change,
     /// Bytes of the model, external data included.
@@ -95,10 +69,13 @@ pub struct OptimizeReport {
     pub parity: ParityReport,
     /// Wall time of the whole job.
     pub seconds: f64,
-    /// Wall time of the stages: load, passes, write, proof.
+    /// Wall time of the stages: load, runtime, passes, write, proof, and after a mismatch blame: the search for its cause.
     pub stages: BTreeMap<&'static str, f64>,
     /// Largest resident memory of the process, mapped files included; `None` where the system does not say.
     pub peak_memory_bytes: Option<u64>,
+    /// Largest resident memory of the process that no file backs (allocations and stacks; no mapped files), among
+    /// samples 10 ms apart: shorter peaks may be missed. `None` where the system does not say.
+    pub peak_anonymous_bytes: Option<u64>,
     /// Remarks about the model and what became of it.
     pub diags: Diags,
 }
@@ -126,6 +103,7 @@ impl OptimizeReport {
         }
         text.push_str(&table(&["", ">before", ">after", ">change"], figures));
         let _ = writeln!(text, "\n{}", self.parity.line());
+        text.push_str(&self.parity.whereabouts());
         let memory =
             self.peak_memory_bytes.map(|m| format!(", peak memory {}", bytes(m))).unwrap_or_default();
         let done = if self.written { "written" } else { "nothing written" };

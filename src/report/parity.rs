@@ -53,8 +53,44 @@ pub struct ParityReport {
     pub shared_random: usize,
     /// Branches of `If` nodes that no set of inputs took.
     pub untaken_branches: Vec<String>,
+    /// The first value at which the two part; where they do not, or it could not be found, `None`.
+    pub first_divergence: Option<DivergenceReport>,
+    /// The change that made the difference, where the passes of one run did.
+    pub made_by: Option<Culprit>,
     /// The worst case of each output.
     pub outputs: Vec<OutputReport>,
+}
+
+/// The first value, in the order of the original's graph, that both models have and that differs.
+#[derive(Clone, Debug, Serialize)]
+pub struct DivergenceReport {
+    /// Its name in the original.
+    pub value: String,
+    /// The node that makes it there.
+    pub node: String,
+    /// That node's op.
+    pub op: String,
+    /// The last value before it that agrees.
+    pub after: Option<String>,
+    /// How it differs, in one sentence.
+    pub reason: String,
+    /// Largest absolute difference; `None` where type or shape differ.
+    pub max_abs: Option<Number>,
+    /// Ratio of signal to error, in dB.
+    pub sqnr_db: Option<Number>,
+}
+
+/// The change of a pass that made a difference, found by running the passes again up to some change.
+#[derive(Clone, Debug, Serialize)]
+pub struct Culprit {
+    /// The pass that made it.
+    pub pass: String,
+    /// The change, counted from 1 as `--pass-limit` counts: with one less the models agree.
+    pub change: u64,
+    /// The last change that is known to be harmless; smaller than `change - 1` where the search was cut short.
+    pub harmless: u64,
+    /// Changes in all.
+    pub changes: u64,
 }
 
 /// The worst case of one output.
@@ -105,6 +141,8 @@ impl ParityReport {
             feeds: Vec::new(),
             shared_random: 0,
             untaken_branches: Vec::new(),
+            first_divergence: None,
+            made_by: None,
             outputs: Vec::new(),
         }
     }
@@ -124,7 +162,8 @@ impl ParityReport {
         {
             parts.push(format!("{} on {runtime}", count(self.cases as u64, "case")));
         }
-        parts.extend(self.difference());
+        // A mismatch says by how much in its reason.
+        parts.extend(self.difference().filter(|_| self.status != Status::Failed));
         parts.extend(self.reason.clone());
         format!("{style}{word}{style:#}: {}", parts.join(", "))
     }
@@ -136,9 +175,30 @@ impl ParityReport {
                 .filter(|_| self.sqnr_db.is_none_or(|s| s.0 == f64::INFINITY));
         }
         let noise = self.noise_floor.filter(|n| n.0 > 0.0 && self.allowed.is_some_and(|a| a.0 <= 4.0 * n.0));
-        let noise = noise.map(|n| format!(" by the original's own noise of {n}")).unwrap_or_default();
+        let noise = noise.map(|n| format!(" for the original's own noise of {n}")).unwrap_or_default();
         let allowed = self.allowed.map(|a| format!(", allowed {a}{noise}")).unwrap_or_default();
         Some(format!("largest difference {max_abs}{allowed}"))
+    }
+
+    /// Where the two part, a line each for the value and for the change that made it; empty where neither is known.
+    pub fn whereabouts(&self) -> String {
+        let mut text = String::new();
+        if let Some(first) = &self.first_divergence {
+            let after = first.after.as_ref().map(|v| format!("; '{v}' before it agrees")).unwrap_or_default();
+            let DivergenceReport { value, op, node, reason, .. } = first;
+            text.push_str(&format!("first difference: '{value}' of {op} '{node}': {reason}{after}\n"));
+        }
+        if let Some(Culprit { pass, change, harmless, changes }) = &self.made_by {
+            let at = if harmless + 1 == *change {
+                format!("change {change} of {changes}")
+            } else {
+                format!("one of the changes {} to {change} of {changes}", harmless + 1)
+            };
+            text.push_str(&format!(
+                "cause: {pass}, {at}; --disable {pass} or --pass-limit {harmless} leaves it out\n"
+            ));
+        }
+        text
     }
 
     /// A table of the outputs.

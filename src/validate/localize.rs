@@ -1,19 +1,22 @@
 //! The first value, in the order of the original, at which two models part.
 //!
 //! Values of the main graph that both have, by name or by a name that one stands for, are fetched from both in pieces
-//! and compared at the class's tolerance.
+//! and judged as a proof judges outputs: by the class's tolerance or four times the value's own noise.
 
 use super::compare::{Metrics, compare};
 use super::feeds::FeedSet;
-use super::instrument::with_outputs;
-use super::parity::Subject;
+use super::instrument::{with_moved_weights, with_outputs};
+use super::noise::{self, Floor};
+use super::search::Case;
+use super::verdict::OutputVerdict;
 use crate::error::{Error, Result};
 use crate::io;
-use crate::ir::{Graph, Model, Name, RegionId, ValueId, topological};
+use crate::ir::{Model, Name, RegionId, ValueId, topological};
 use crate::rewrite::Exactness;
-use crate::runtime::{RunError, RunValue, Runtime, SessionOptions, Source};
+use crate::runtime::{RunError, RunValue, Runtime, Session, SessionOptions, Source};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use std::time::{Duration, Instant};
 
 /// Where two models part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,65 +29,61 @@ pub struct Divergence {
     pub op: String,
     /// The last value before it that agrees.
     pub after: Option<String>,
+    /// How they differ, in one sentence.
+    pub reason: String,
     /// How far the two are apart; absent where type or shape differ.
     pub metrics: Option<Metrics>,
 }
 
 /// Values fetched at once: each stays in memory for both models.
 const PIECE: usize = 64;
+/// No more values are fetched after this.
+const LIMIT: Duration = Duration::from_secs(120);
 
-/// Finds the first value that differs by more than the class allows; `None` where all shared ones agree.
+/// Finds the first value that differs by more than a proof would allow an output; `None` where all shared ones agree.
 ///
 /// # Errors
-/// One of the two models cannot be run on these inputs.
+/// One of the two models cannot be run on these inputs, or nothing was found within two minutes.
 pub fn localize(
-    original: &Subject<'_>,
-    candidate: &Subject<'_>,
+    original: &Model,
+    candidate: &Model,
     feeds: &FeedSet,
     exactness: Exactness,
     runtime: &dyn Runtime,
 ) -> Result<Option<Divergence>> {
-    let shared = shared_values(original.model, candidate.model)?;
+    let start = Instant::now();
+    let shared = shared_values(original, candidate)?;
     let mut after = None;
-    for piece in shared.chunks(PIECE) {
+    for (at, piece) in shared.chunks(PIECE).enumerate() {
+        if start.elapsed() > LIMIT {
+            let (done, of) = (at * PIECE, shared.len());
+            return Err(Error::new(format!("the first {done} of {of} values agree, the rest took too long")));
+        }
         let (ours, theirs): (Vec<ValueId>, Vec<ValueId>) = piece.iter().copied().unzip();
-        let reference = fetch(original, &ours, feeds, runtime)?;
+        let (reference, floors) = reference(original, &ours, feeds, runtime)?;
         let judged = fetch(candidate, &theirs, feeds, runtime)?;
-        for ((&value, a), b) in ours.iter().zip(&reference).zip(&judged) {
-            let name = original.model.graph.value(value).name().to_string();
-            let compared = compare(a, b).ok();
-            if !compared.as_ref().is_some_and(|m| agrees(m, exactness)) {
-                return Ok(Some(divergence(&original.model.graph, value, name, after, compared)));
+        for (i, &value) in ours.iter().enumerate() {
+            let name = original.graph.value(value).name().to_string();
+            let compared = compare(&reference[i], &judged[i]);
+            let metrics = compared.clone().ok();
+            let mut verdict = OutputVerdict::new(&name);
+            verdict.add(exactness, floors[i], compared);
+            if let Some(reason) = verdict.reason {
+                let graph = &original.graph;
+                let producer = graph.producer(value);
+                return Ok(Some(Divergence {
+                    value: name,
+                    node: producer.map(|n| graph.label(n)).unwrap_or_default(),
+                    op: producer.map(|n| graph.node(n).op().to_string()).unwrap_or_default(),
+                    after,
+                    reason,
+                    metrics,
+                }));
             }
             after = Some(name);
         }
     }
     Ok(None)
-}
-
-fn agrees(metrics: &Metrics, exactness: Exactness) -> bool {
-    let Some(dtype) = metrics.dtype else { return true };
-    let tolerance = exactness.and(Exactness::Reassociates).tolerance(dtype);
-    metrics.same_pattern
-        && metrics.max_abs <= tolerance.abs + tolerance.rel * metrics.reference_max
-        && (dtype.bits() > 0 || metrics.equal == 1.0)
-}
-
-fn divergence(
-    graph: &Graph,
-    value: ValueId,
-    name: String,
-    after: Option<String>,
-    metrics: Option<Metrics>,
-) -> Divergence {
-    let producer = graph.producer(value);
-    Divergence {
-        value: name,
-        node: producer.map(|n| graph.label(n)).unwrap_or_default(),
-        op: producer.map(|n| graph.node(n).op().to_string()).unwrap_or_default(),
-        after,
-        metrics,
-    }
 }
 
 /// Node outputs of the main graph that both have, in the original's order.
@@ -109,20 +108,38 @@ fn shared_values(original: &Model, candidate: &Model) -> Result<Vec<(ValueId, Va
     Ok(shared)
 }
 
-fn fetch(
-    of: &Subject<'_>,
+/// What the original answers, and how noisily.
+fn reference(
+    of: &Model,
     values: &[ValueId],
     feeds: &FeedSet,
     runtime: &dyn Runtime,
-) -> Result<Vec<RunValue>> {
-    let run = || -> Result<Vec<RunValue>, RunError> {
-        let model = io::to_bytes(&with_outputs(of.model, values)).map_err(RunError::Failed)?;
-        let source = Source::Bytes { model, folder: of.folder() };
-        let names: Vec<&str> = values.iter().map(|&v| &**of.model.graph.value(v).name()).collect();
-        runtime.session(&source, &SessionOptions::default())?.run(&feeds.as_feeds(), &names)
-    };
-    run().map_err(|e| match e {
-        RunError::Failed(e) => e,
-        RunError::Unsupported(what) => Error::new(format!("{} cannot run it: {what}", runtime.name())),
-    })
+) -> Result<(Vec<RunValue>, Vec<Floor>)> {
+    let names = names(of, values);
+    let mut session = session(of, values, runtime)?;
+    let outputs = session.run(&feeds.as_feeds(), &names).map_err(RunError::into_error)?;
+    let cases = [Case { feeds: feeds.clone(), outputs }];
+    let mut floors = vec![Floor::default(); values.len()];
+    noise::by_inputs(&mut *session, &cases, &names, 0, 1, &mut floors);
+    if noise::is_silent(&floors)
+        && let Some(moved) = with_moved_weights(of, 0)
+    {
+        noise::by_weights(&mut *self::session(&moved, values, runtime)?, &cases, &names, &mut floors);
+    }
+    let [Case { outputs, .. }] = cases;
+    Ok((outputs, floors))
+}
+
+fn fetch(of: &Model, values: &[ValueId], feeds: &FeedSet, runtime: &dyn Runtime) -> Result<Vec<RunValue>> {
+    let mut session = session(of, values, runtime)?;
+    session.run(&feeds.as_feeds(), &names(of, values)).map_err(RunError::into_error)
+}
+
+fn session(model: &Model, values: &[ValueId], runtime: &dyn Runtime) -> Result<Box<dyn Session>> {
+    let source = Source::bytes(io::to_bytes(&with_outputs(model, values))?);
+    runtime.session(&source, &SessionOptions::default()).map_err(RunError::into_error)
+}
+
+fn names<'a>(model: &'a Model, values: &[ValueId]) -> Vec<&'a str> {
+    values.iter().map(|&v| &**model.graph.value(v).name()).collect()
 }

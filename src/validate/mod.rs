@@ -12,6 +12,7 @@
 //! | `instrument` | copies of a model that show its branches and inner values |
 //! | `parity`, `verdict` | the proof and its result |
 //! | `localize` | the first value at which two models part |
+//! | `witness` | inputs on which two models part, kept to look closer |
 
 mod compare;
 mod feeds;
@@ -23,9 +24,11 @@ mod parity;
 mod random;
 mod search;
 mod verdict;
+mod witness;
 
 pub use compare::{Metrics, compare};
 pub use feeds::{FeedSet, Feeds, load as load_feeds};
 pub use localize::{Divergence, localize};
 pub use parity::{Progress, ProveOptions, Subject, prove};
 pub use verdict::{OutputVerdict, Status, Verdict};
+pub use witness::Witness;

@@ -12,6 +12,7 @@ use super::noise::{self, Floor};
 use super::random::{Shared, share};
 use super::search::{Case, Found, Observer, Search};
 use super::verdict::{OutputVerdict, Status, Verdict};
+use super::witness::Witness;
 use crate::analysis::Facts;
 use crate::diag::Diags;
 use crate::error::Result;
@@ -86,7 +87,7 @@ pub enum Progress {
 }
 
 /// Copies of models beyond this size are not made for the sake of a measurement.
-const HEAVY: usize = 512 << 20;
+pub(super) const HEAVY: usize = 512 << 20;
 /// The noise floor is measured on so many cases.
 const NOISE_CASES: usize = 4;
 
@@ -273,7 +274,7 @@ impl Proof<'_> {
 
     fn judge(
         &mut self,
-        verdict: Verdict,
+        mut verdict: Verdict,
         reference: &Reference,
         shared: Option<&Shared>,
         outputs: &[&str],
@@ -284,14 +285,14 @@ impl Proof<'_> {
         };
         let mut session = match session {
             Ok(session) => session,
-            Err(e) => return only_the_original_runs(verdict, &e),
+            Err(e) => return self.only_the_original_runs(verdict, &e, reference, 0),
         };
         let mut judged: Vec<OutputVerdict> = outputs.iter().map(|name| OutputVerdict::new(name)).collect();
         let cases = &reference.found.cases;
         for (at, case) in cases.iter().enumerate() {
             let answers = match session.run(&case.feeds.as_feeds(), outputs) {
                 Ok(answers) => answers,
-                Err(e) => return only_the_original_runs(verdict, &e),
+                Err(e) => return self.only_the_original_runs(verdict, &e, reference, at),
             };
             for (i, output) in judged.iter_mut().enumerate() {
                 let compared = match answers.get(i) {
@@ -300,18 +301,37 @@ impl Proof<'_> {
                 };
                 output.add(self.options.exactness, reference.floors[i], compared);
             }
+            if verdict.witness.is_none() && judged.iter().any(|o| !o.passed) {
+                verdict.witness = Some(self.witness(reference, at));
+            }
             (self.progress)(Progress::Candidate(at + 1, cases.len()));
         }
         verdict.conclude(judged)
     }
-}
 
-/// A runtime that does not know something judges nothing; one that fails says that the candidate is broken.
-fn only_the_original_runs(mut verdict: Verdict, error: &RunError) -> Verdict {
-    verdict.status = match error {
-        RunError::Unsupported(_) => Status::Unproven,
-        RunError::Failed(_) => Status::Failed,
-    };
-    verdict.reason = Some(format!("only the original can be run; the optimized model: {error}"));
-    verdict
+    fn witness(&self, reference: &Reference, case: usize) -> Witness {
+        Witness {
+            feeds: reference.found.cases[case].feeds.clone(),
+            floors: reference.floors.clone(),
+            exactness: self.options.exactness,
+            seed: self.seed(),
+        }
+    }
+
+    /// A runtime that does not know something judges nothing; one that fails says that the candidate is broken.
+    fn only_the_original_runs(
+        &self,
+        mut verdict: Verdict,
+        error: &RunError,
+        reference: &Reference,
+        case: usize,
+    ) -> Verdict {
+        verdict.status = Status::Unproven;
+        if let RunError::Failed(_) = error {
+            verdict.status = Status::Failed;
+            verdict.witness = Some(self.witness(reference, case));
+        }
+        verdict.reason = Some(format!("only the original can be run; the optimized model: {error}"));
+        verdict
+    }
 }

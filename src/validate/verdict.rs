@@ -2,6 +2,8 @@
 
 use super::compare::Metrics;
 use super::noise::Floor;
+use super::witness::Witness;
+use crate::report::Number;
 use crate::rewrite::{Exactness, Tolerance};
 use serde::Serialize;
 
@@ -20,7 +22,7 @@ pub enum Status {
 }
 
 /// The result of a proof.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
     /// The answer.
     pub status: Status,
@@ -54,6 +56,9 @@ pub struct Verdict {
     pub untaken_branches: Vec<String>,
     /// Each output, in the model's order.
     pub outputs: Vec<OutputVerdict>,
+    /// The first inputs on which it failed.
+    #[serde(skip)]
+    pub witness: Option<Witness>,
 }
 
 /// The worst of one output over all cases.
@@ -95,6 +100,7 @@ impl Verdict {
             shared_random: 0,
             untaken_branches: Vec::new(),
             outputs: Vec::new(),
+            witness: None,
         }
     }
 
@@ -214,9 +220,9 @@ impl Judged {
                 100.0 * tolerance
             )
         } else {
-            format!(
-                "differs by {difference:.3e}, allowed is {tolerance:.3e} (the model's own noise is {floor:.3e})"
-            )
+            let [difference, tolerance, floor] = [difference, tolerance, floor].map(|n| Number(*n));
+            let noise = if floor.0 > 0.0 { format!(" (its own noise is {floor})") } else { String::new() };
+            format!("differs by {difference}, allowed {tolerance}{noise}")
         }
     }
 }

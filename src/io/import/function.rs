@@ -75,7 +75,7 @@ impl Importer {
         let scope = building.scopes.open(None);
         for name in &parts.inputs {
             let value = building.graph.add_input(RegionId::ROOT, *name, None);
-            self.define(&mut building, scope, *name, value)?;
+            self.define(&mut building, scope, name, *name, value)?;
         }
         let defaults = parts.defaults.iter();
         let defaults = defaults.map(|a| self.attribute(&mut building, scope, a)).collect::<Result<_>>()?;

@@ -93,6 +93,6 @@ impl Importer {
         node.attrs.push(Attribute { name: "sparse_value".into(), value, residue: Residue::default() });
         let node = building.graph.add_node(region, node);
         let value = building.graph.node(node).outputs()[0];
-        self.define(building, scope, name, value)
+        self.define(building, scope, &name.clone(), name, value)
     }
 }

@@ -100,7 +100,7 @@ impl Importer {
         for value in building.graph.node(node).outputs().to_vec() {
             let name = building.graph.value(value).name().clone();
             if !name.is_empty() {
-                self.define(building, scope, name, value)?;
+                self.define(building, scope, parts.label(), name, value)?;
             }
         }
         Ok(())

@@ -77,11 +77,12 @@ impl Importer {
             let input = self.value_info(input)?;
             let value = self.input(building, region, &input, &mut initializers, &mut parts.residue);
             building.graph.set_value_residue(value, input.residue);
-            self.define(building, scope, input.name, value)?;
+            self.define(building, scope, &input.name.clone(), input.name, value)?;
         }
         for initializer in initializers.rest() {
             let value = initializer.add(building, region);
-            self.define(building, scope, initializer.read.name, value)?;
+            let name = initializer.read.name;
+            self.define(building, scope, &name.clone(), name, value)?;
         }
         for sparse in &parts.sparse {
             self.sparse_initializer(building, region, scope, sparse)?;
@@ -128,11 +129,12 @@ impl Importer {
         value
     }
 
-    /// Gives a value its name in its region.
+    /// Gives a value its name in its region; an error is at the given node or value.
     pub(super) fn define(
         &mut self,
         building: &mut Building,
         scope: ScopeId,
+        at: &str,
         name: impl Into<Name>,
         value: ValueId,
     ) -> Result<()> {
@@ -140,7 +142,7 @@ impl Importer {
         if building.scopes.define(scope, name.clone(), value) {
             return Ok(());
         }
-        Err(Error::new(format!("the name '{name}' is defined twice in one graph")).at(&*name).with_help(
+        Err(Error::new(format!("the name '{name}' is defined twice in one graph")).at(at).with_help(
             "each input, initializer and node output needs a name of its own; export the model again",
         ))
     }

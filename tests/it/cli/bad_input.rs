@@ -4,7 +4,7 @@ use super::{Place, read};
 use std::fs;
 
 /// Runs `optimize` on a file that it must refuse, and gives back what it says.
-fn refused(place: &Place, input: &str, output: &str) -> String {
+pub(super) fn refused(place: &Place, input: &str, output: &str) -> String {
     let before = place.names();
     let ran = place.run(&["optimize", input, "-o", output]);
     assert_eq!(ran.code, 1, "{input}: {}{}", ran.out, ran.err);

@@ -85,3 +85,23 @@ fn colors_are_for_terminals_or_on_demand() {
     let plain = place.command(&["passes"]).env("NO_COLOR", "1").output().unwrap();
     assert!(!plain.stdout.contains(&0x1b));
 }
+
+#[test]
+fn the_long_version_names_the_runtimes() {
+    let place = Place::new();
+    let long = place.run(&["--version"]).out;
+    let lines: Vec<&str> = long.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, concat!("onnxpress ", env!("CARGO_PKG_VERSION"))));
+    assert!(
+        lines[1].starts_with("runtimes: ONNX Runtime 1.") && lines[1].contains("(ORT_DYLIB_PATH: /"),
+        "{long}"
+    );
+    let tract = if cfg!(feature = "tract") { "tract 0." } else { "tract not compiled in" };
+    assert!(lines[1].contains(tract), "{long}");
+    assert_eq!(place.run(&["-V"]).out.lines().collect::<Vec<_>>(), [lines[0]]);
+
+    let mut wrong = place.command(&["--version"]);
+    let wrong = wrong.env("ORT_DYLIB_PATH", place.path("none.so")).output().unwrap();
+    let text = String::from_utf8(wrong.stdout).unwrap();
+    assert!(wrong.status.success() && text.contains("ONNX Runtime cannot be used: "), "{text}");
+}

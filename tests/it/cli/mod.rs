@@ -1,7 +1,9 @@
 //! The command as a user meets it: screens, exit codes, files.
 
 mod bad_input;
+mod bad_models;
 mod commands;
+mod mismatch;
 mod optimize;
 mod transcripts;
 

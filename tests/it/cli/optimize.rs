@@ -1,6 +1,7 @@
 //! `optimize`: what it writes, what it says of it, and when it writes nothing.
 
 use super::{Place, read};
+use onnxpress::recipe::{Opset, Recipe, Step};
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
@@ -26,13 +27,39 @@ fn the_report_has_every_field() {
     }
     assert!(report["parity"].get("sqnr_db").is_some_and(|s| !s.is_null()));
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!((&report["recipe"]["target"], &report["recipe"]["level"]), (&"onnx".into(), &2.into()));
+    let step = &report["recipe"]["step"][0];
+    assert_eq!((&step["target"], &step["level"]), (&"onnx".into(), &2.into()));
     let passes = report["passes"].as_array().unwrap();
     let identity = passes.iter().find(|p| p["id"] == "remove-identity").unwrap();
     assert_eq!(identity["applied"], 1);
     assert!(identity["misses"].is_object() && identity["seconds"].is_number());
     #[cfg(target_os = "linux")]
-    assert!(report["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
+    {
+        let [all, anonymous] =
+            ["peak_memory_bytes", "peak_anonymous_bytes"].map(|field| report[field].as_u64().unwrap());
+        assert!(anonymous > 1 << 16 && anonymous < all, "{anonymous} of {all}");
+    }
+}
+
+#[test]
+fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
+    let place = Place::new();
+    let options = ["-O3", "--opset", "20", "--disable", "remove-dead", "--seed", "7", "--require-proof"];
+    let printed = place.run(&[&["optimize", "--print-recipe"], &options[..]].concat());
+    assert_eq!((printed.code, printed.err.as_str(), place.names().len()), (0, "", 1));
+    let recipe = Recipe::parse(&printed.out).unwrap();
+    let Step::Optimize(step) = &recipe.steps[0];
+    assert_eq!((step.level, step.opset, recipe.proof.seed), (3, Opset::Version(20), Some(7)));
+    assert_eq!(step.passes.first().map(String::as_str), Some("convert-opset"));
+    assert!(!step.passes.iter().any(|id| id == "remove-dead") && recipe.proof.require);
+
+    let report = place.run(&with(&[&options[..], &["--json"]].concat())).json();
+    assert_eq!(serde_json::from_value::<Recipe>(report["recipe"].clone()).unwrap(), recipe);
+    let ran: Vec<&str> =
+        report["passes"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect();
+    assert_eq!(ran, step.passes);
+    let json = place.run(&[&["optimize", "--print-recipe", "--json"], &options[..]].concat()).json();
+    assert_eq!(json["step"], report["recipe"]["step"]);
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::fs;
 
 use onnxpress::error::Error;
 use onnxpress::io::{self, WriteOptions};
-use onnxpress::proto::{GraphProto, ModelProto, TensorProto};
+use onnxpress::proto::{ModelProto, TensorProto};
 use prost::Message;
 
 use crate::fixtures;
 
-use super::build::{body, external, float2, floats, graph, model, node};
+use super::build::{body, external, floats, graph, model, nested_ifs, node};
 
 /// Writes the model into a folder of its own and gives the error of loading it.
 fn refused(proto: &ModelProto) -> Error {
@@ -105,22 +105,6 @@ fn external_data_behind_a_link_out_of_the_folder() {
     fs::write(&path, proto.encode_to_vec()).unwrap();
     let error = io::load(&path).unwrap_err();
     assert!(error.message().contains("outside"), "{error}");
-}
-
-fn nested_ifs(depth: usize) -> ModelProto {
-    let mut inner = GraphProto {
-        node: vec![node("Neg", &["x"], &["r"])],
-        output: vec![float2("r")],
-        ..Default::default()
-    };
-    for _ in 0..depth {
-        let mut holder = node("If", &["x"], &["r"]);
-        holder.attribute.push(body("then_branch", inner));
-        inner = GraphProto { node: vec![holder], output: vec![float2("r")], ..Default::default() };
-    }
-    let mut outer = graph(inner.node);
-    outer.output = vec![float2("r")];
-    model(outer)
 }
 
 #[test]

@@ -8,14 +8,14 @@ use onnxpress::proto::{
 };
 
 /// A value of `float[2]`.
-pub(super) fn float2(name: &str) -> ValueInfoProto {
+pub(crate) fn float2(name: &str) -> ValueInfoProto {
     let dim = Dimension { value: Some(dimension::Value::DimValue(2)), ..Default::default() };
     let tensor = type_proto::Tensor { elem_type: Some(1), shape: Some(TensorShapeProto { dim: vec![dim] }) };
     let ty = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
     ValueInfoProto { name: Some(name.into()), r#type: Some(ty), ..Default::default() }
 }
 
-pub(super) fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
+pub(crate) fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
     let strings = |names: &[&str]| names.iter().map(|s| (*s).to_owned()).collect();
     NodeProto {
         op_type: Some(op.into()),
@@ -26,7 +26,7 @@ pub(super) fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
 }
 
 /// A `float[n]` with the values 0, 1, 2, …
-pub(super) fn floats(name: &str, n: usize) -> TensorProto {
+pub(crate) fn floats(name: &str, n: usize) -> TensorProto {
     let raw: Vec<u8> = (0..n).flat_map(|i| (i as f32).to_le_bytes()).collect();
     TensorProto {
         name: Some(name.into()),
@@ -38,7 +38,7 @@ pub(super) fn floats(name: &str, n: usize) -> TensorProto {
 }
 
 /// The same tensor in an external file.
-pub(super) fn external(name: &str, n: usize, entries: &[(&str, &str)]) -> TensorProto {
+pub(crate) fn external(name: &str, n: usize, entries: &[(&str, &str)]) -> TensorProto {
     let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
         key: Some(key.into()),
         value: Some(value.into()),
@@ -51,12 +51,12 @@ pub(super) fn external(name: &str, n: usize, entries: &[(&str, &str)]) -> Tensor
     }
 }
 
-pub(super) fn body(name: &str, graph: GraphProto) -> AttributeProto {
+pub(crate) fn body(name: &str, graph: GraphProto) -> AttributeProto {
     AttributeProto { name: Some(name.into()), g: Some(graph), r#type: Some(5), ..Default::default() }
 }
 
 /// `x -> y` through the given nodes.
-pub(super) fn graph(nodes: Vec<NodeProto>) -> GraphProto {
+pub(crate) fn graph(nodes: Vec<NodeProto>) -> GraphProto {
     GraphProto {
         name: Some("g".into()),
         node: nodes,
@@ -67,11 +67,28 @@ pub(super) fn graph(nodes: Vec<NodeProto>) -> GraphProto {
 }
 
 /// Opset 17, IR 8.
-pub(super) fn model(graph: GraphProto) -> ModelProto {
+pub(crate) fn model(graph: GraphProto) -> ModelProto {
     ModelProto {
         ir_version: Some(8),
         opset_import: vec![OperatorSetIdProto { domain: None, version: Some(17) }],
         graph: Some(graph),
         ..Default::default()
     }
+}
+
+/// An `If` in an `If`, so many deep.
+pub(crate) fn nested_ifs(depth: usize) -> ModelProto {
+    let mut inner = GraphProto {
+        node: vec![node("Neg", &["x"], &["r"])],
+        output: vec![float2("r")],
+        ..Default::default()
+    };
+    for _ in 0..depth {
+        let mut holder = node("If", &["x"], &["r"]);
+        holder.attribute.push(body("then_branch", inner));
+        inner = GraphProto { node: vec![holder], output: vec![float2("r")], ..Default::default() };
+    }
+    let mut outer = graph(inner.node);
+    outer.output = vec![float2("r")];
+    model(outer)
 }

@@ -2,7 +2,7 @@
 
 mod accepted;
 mod bad_input;
-mod build;
+pub(crate) mod build;
 mod external;
 mod identity;
 mod unknown_fields;

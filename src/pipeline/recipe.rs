@@ -1,0 +1,53 @@
+//! A job as a recipe.
+
+use super::optimize::OptimizeJob;
+use crate::error::Result;
+use crate::io::ExternalData;
+use crate::recipe::{Opset, OpsetName, Optimize, Placement, Proof, RECIPE_VERSION, Recipe, Step, Write};
+use crate::rewrite::OpsetRequest;
+use crate::validate::Feeds;
+
+impl OptimizeJob {
+    /// The settings of this job, presets spelled out; its model is no part of them.
+    ///
+    /// # Errors
+    /// A name is none of a pass.
+    pub fn recipe(&self) -> Result<Recipe> {
+        let options = &self.options;
+        let optimize = Optimize {
+            target: options.target.id.clone(),
+            level: options.level,
+            opset: match options.opset {
+                OpsetRequest::Keep => Opset::Named(OpsetName::Keep),
+                OpsetRequest::Latest => Opset::Named(OpsetName::Latest),
+                OpsetRequest::Version(version) => Opset::Version(version),
+            },
+            passes: options.passes()?.iter().map(|p| p.id().to_owned()).collect(),
+            pass_limit: options.pass_limit,
+            growth_percent: options.growth.percent,
+            growth_bytes: options.growth.bytes,
+        };
+        let (inputs, seed) = match &self.proof.feeds {
+            Feeds::Data(path) => (Some(path.display().to_string()), None),
+            Feeds::Made { seed } => (None, Some(*seed)),
+        };
+        Ok(Recipe {
+            version: RECIPE_VERSION,
+            steps: vec![Step::Optimize(optimize)],
+            proof: Proof {
+                verify: self.proof.verify,
+                require: self.proof.require,
+                force: self.proof.force,
+                inputs,
+                seed,
+            },
+            write: Write {
+                external_data: match self.external_data {
+                    ExternalData::Keep => Placement::Keep,
+                    ExternalData::Inline => Placement::Inline,
+                    ExternalData::Separate => Placement::Separate,
+                },
+            },
+        })
+    }
+}
