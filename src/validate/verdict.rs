@@ -221,7 +221,8 @@ impl Judged {
             )
         } else {
             let [difference, tolerance, floor] = [difference, tolerance, floor].map(|n| Number(*n));
-            let noise = if floor.0 > 0.0 { format!(" (its own noise is {floor})") } else { String::new() };
+            let noise =
+                if floor.0 > 0.0 { format!(" (the original's own noise is {floor})") } else { String::new() };
             format!("differs by {difference}, allowed {tolerance}{noise}")
         }
     }
