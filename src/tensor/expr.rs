@@ -95,6 +95,10 @@ impl Expr {
     /// # Errors
     /// Whatever `sink` returns.
     pub fn stream(&self, sink: &mut Sink<'_>) -> std::io::Result<()> {
+        // Beside a dim of 0 the others may be so large that their products overflow.
+        if self.byte_len().is_ok_and(|len| len == 0) {
+            return Ok(());
+        }
         match self {
             Self::Concat { axis, parts } => stream_concat(*axis, parts, sink),
             Self::Scale { of, axis, by } => stream_scale(of, *axis, by, sink),
@@ -238,6 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn empty_results_may_have_huge_dims() {
+        let huge = usize::MAX / 2;
+        let empty = |shape: &[usize]| Tensor::from_bytes(DType::F32, shape, vec![]).unwrap();
+        let all = [
+            Expr::Concat { axis: 2, parts: vec![empty(&[huge, huge, 0])] },
+            Expr::Scale { of: empty(&[1, huge, huge, 0]), axis: 0, by: vec![2.0] },
+            Expr::Transpose { of: empty(&[0, huge, huge]), perm: vec![2, 1, 0] },
+        ];
+        for expr in all {
+            assert!(Tensor::from_expr(expr).unwrap().bytes().unwrap().is_empty());
+        }
+    }
+
+    #[test]
     fn large_results_stream_in_pieces() {
         let by: Vec<f64> = (0..300).map(f64::from).collect();
         let of = iota(&[300, 300]);
@@ -250,7 +268,8 @@ mod tests {
             .map(|(i, v)| f64::from((v * (i / 300) as f64) as f32))
             .collect();
         assert_eq!(got, want);
-        let e = Expr::Transpose { of, perm: vec![1, 0] };
-        assert_eq!(e.eval().len(), 300 * 300 * 4);
+        let transposed = Tensor::from_expr(Expr::Transpose { of: of.clone(), perm: vec![1, 0] }).unwrap();
+        let (rows, columns) = (of.to_f64s().unwrap(), transposed.to_f64s().unwrap());
+        assert!((0..90_000).all(|i| columns[i] == rows[i % 300 * 300 + i / 300]));
     }
 }

@@ -64,13 +64,18 @@ impl Tensor {
     /// Builds a tensor.
     ///
     /// # Errors
-    /// The number of bytes (or strings) is not what type and shape demand, or the shape overflows.
+    /// The number of bytes (or strings) is not what type and shape demand, the shape overflows, or the range is not in
+    /// its file.
     pub fn new(dtype: DType, shape: &[usize], data: Data) -> Result<Self> {
         let count = element_count(shape).ok_or_else(|| Error::new(format!("the dims {shape:?} overflow")))?;
         let (have, want) = match &data {
             Data::Strings(s) if dtype == DType::String => (s.len(), Some(count)),
             Data::Strings(_) => return Err(Error::new(format!("strings in a tensor of {dtype}"))),
             Data::Bytes(b) => (b.len(), dtype.byte_len(count)),
+            Data::External(e) if e.file.get(e.range.clone()).is_none() => {
+                let message = format!("the bytes {:?} are not in '{}'", e.range, e.location);
+                return Err(Error::new(message));
+            }
             Data::External(e) => (e.range.len(), dtype.byte_len(count)),
             Data::Expr(e) => (e.byte_len()?, dtype.byte_len(count)),
         };
@@ -188,5 +193,32 @@ impl fmt::Debug for Tensor {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn external_ranges_lie_in_their_file() {
+        let tensor = |range: Range<usize>| {
+            let file = Bytes::from_static(&[1, 2, 3, 4]);
+            let count = range.len();
+            Tensor::new(DType::U8, &[count], Data::External(External { file, location: "w".into(), range }))
+        };
+        assert_eq!(tensor(2..4).unwrap().bytes().unwrap()[..], [3, 4]);
+        let backward = Range { start: 3, end: 2 };
+        assert!(tensor(3..5).is_err() && tensor(backward).is_err());
+    }
+
+    #[test]
+    fn strings_and_bytes_do_not_mix() {
+        let strings: Arc<[Bytes]> = Arc::new([Bytes::from_static(b"a")]);
+        assert!(Tensor::new(DType::U8, &[1], Data::Strings(strings.clone())).is_err());
+        assert!(Tensor::from_bytes(DType::String, &[1], vec![b'a']).is_err());
+        assert!(Tensor::from_strings(&[2], strings.clone()).is_err());
+        assert_eq!(Tensor::from_strings(&[1], strings).unwrap().byte_len(), 1);
     }
 }
