@@ -8,7 +8,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error about a model, a file or an argument, never about our own invariants.
 ///
-/// Displayed on one line as `FILE: node 'NAME': message`, the help apart: see [`Error::help`].
+/// Displayed on one line as `FILE: 'NAME': message`, the help apart: see [`Error::help`].
 pub struct Error(Box<Parts>);
 
 struct Parts {
@@ -35,6 +35,23 @@ impl Error {
     #[must_use]
     pub fn at(mut self, node: impl Into<String>) -> Self {
         self.0.node.get_or_insert_with(|| node.into());
+        self
+    }
+
+    /// Names the part of the model that holds the node; alone where no node is named.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        self.0.node = Some(match self.0.node {
+            Some(node) => format!("{outer}/{node}"),
+            None => outer.to_owned(),
+        });
+        self
+    }
+
+    /// Says in front of the message what it is about.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 
@@ -93,5 +110,23 @@ impl std::error::Error for Error {}
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
         Self::new(e.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_precise_place_is_kept() {
+        let error = Error::new("bad").at("inner").at("outer").in_file("a").in_file("b").with_help("try c");
+        assert_eq!(error.to_string(), "a: 'inner': bad");
+        assert_eq!(format!("{error:?}"), "a: 'inner': bad (try c)");
+    }
+
+    #[test]
+    fn places_and_messages_can_be_widened() {
+        assert_eq!(Error::new("bad").at("n").within("f").about("x").to_string(), "'f/n': x: bad");
+        assert_eq!(Error::new("bad").within("f").to_string(), "'f': bad");
     }
 }

@@ -31,8 +31,6 @@ use std::path::Path;
 use bytes::Bytes;
 use prost::encoding::encode_varint;
 
-use crate::error::Error;
-
 /// The folder of a file.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -48,19 +46,4 @@ fn shadow(number: u32, message: &Bytes) -> Bytes {
     encode_varint(message.len() as u64, &mut field);
     field.extend_from_slice(message);
     field.into()
-}
-
-/// The same error, its message behind a prefix.
-fn prefixed(e: Error, prefix: &str) -> Error {
-    let mut error = Error::new(format!("{prefix}{}", e.message()));
-    if let Some(file) = e.file() {
-        error = error.in_file(file);
-    }
-    if let Some(node) = e.node() {
-        error = error.at(node);
-    }
-    match e.help() {
-        Some(help) => error.with_help(help),
-        None => error,
-    }
 }

@@ -8,7 +8,7 @@ use prost::Message as _;
 use super::scopes::ScopeId;
 use super::{Building, Importer};
 use crate::error::{Error, Result};
-use crate::io::{prefixed, tensor, types};
+use crate::io::{tensor, types};
 use crate::ir::{Attr, AttrKind, Attribute, RegionId, Residue, SparseTensor, Type};
 use crate::proto::wire::{Field, Message};
 use crate::tensor::Tensor;
@@ -107,7 +107,7 @@ impl Importer {
             Attr::Ref(parts.reference.into(), kind)
         } else {
             self.value(building, scope, kind, &values, &mut parts.residue)
-                .map_err(|e| prefixed(e, &format!("attribute '{}': ", parts.name)))?
+                .map_err(|e| e.about(&format!("attribute '{}'", parts.name)))?
         };
         Ok(Attribute { name: parts.name.into(), value, residue: Residue::new(parts.residue) })
     }

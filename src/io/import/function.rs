@@ -62,10 +62,7 @@ impl Importer {
     pub(super) fn function(&mut self, message: &Message, model: &Opsets) -> Result<Function> {
         let mut parts = Parts::read(message)?;
         let name = parts.name;
-        self.function_of(&mut parts, model).map_err(|e| match e.node() {
-            Some(node) => relocated(&e, format!("{name}/{node}")),
-            None => e.at(name),
-        })
+        self.function_of(&mut parts, model).map_err(|e| e.within(name))
     }
 
     fn function_of(&mut self, parts: &mut Parts<'_>, model: &Opsets) -> Result<Function> {
@@ -110,17 +107,5 @@ impl Importer {
             opsets,
             residue: Residue::new(residue),
         })
-    }
-}
-
-fn relocated(e: &Error, place: String) -> Error {
-    let error = Error::new(e.message()).at(place);
-    let error = match e.file() {
-        Some(file) => error.in_file(file),
-        None => error,
-    };
-    match e.help() {
-        Some(help) => error.with_help(help),
-        None => error,
     }
 }
