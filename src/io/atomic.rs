@@ -50,7 +50,7 @@ impl Commit {
     /// Writes a temporary file in the folder of `target`.
     ///
     /// # Errors
-    /// `target` is a directory, or its folder cannot be written, or `write` fails.
+    /// `target` is a directory or a device, or its folder cannot be written, or `write` fails.
     pub(crate) fn add(
         &mut self,
         target: &Path,
@@ -79,16 +79,19 @@ impl Commit {
             let error = Error::new("cannot be written: it is a directory").in_file(target);
             return Err(error.with_help("name a file for the output"));
         }
+        let present = fs::metadata(target).ok();
+        if present.as_ref().is_some_and(|meta| !meta.is_file()) {
+            let error = Error::new("cannot be written: it is not a regular file").in_file(target);
+            return Err(error.with_help("name a file for the output, or - for standard output"));
+        }
         let mut builder = Builder::new();
         builder.prefix(".onnxpress-").suffix(".tmp");
+        #[cfg(unix)]
+        builder.permissions(new_file_permissions());
         let temporary = builder.tempfile_in(folder_of(target)).map_err(failed)?;
         unfinished().insert(temporary.path().to_path_buf());
-        let permissions = match fs::metadata(target) {
-            Ok(meta) => Some(meta.permissions()),
-            Err(_) => default_permissions(),
-        };
-        if let Some(permissions) = permissions {
-            temporary.as_file().set_permissions(permissions).map_err(failed)?;
+        if let Some(present) = present {
+            temporary.as_file().set_permissions(present.permissions()).map_err(failed)?;
         }
         Ok(temporary)
     }
@@ -116,13 +119,14 @@ impl Commit {
     /// # Errors
     /// A rename fails; the files not yet renamed vanish, those before it stay.
     pub(crate) fn commit(mut self) -> Result<()> {
+        // Held to the end: whoever discards between the last rename and the next lines would take the data of a model
+        // that is in place.
+        let mut unfinished = unfinished();
         for Pending { temporary, target } in self.files.drain(..) {
             temporary.persist(&target).map_err(|e| cannot_write(&target, &e.error))?;
             sync_folder(folder_of(&target));
         }
-        let mut unfinished = unfinished();
         self.ahead.drain(..).for_each(|file| _ = unfinished.remove(&file));
-        drop(unfinished);
         Ok(())
     }
 }
@@ -144,16 +148,11 @@ fn sync_folder(folder: &Path) {
     }
 }
 
-/// What a newly created file would get: temporary files are private.
+/// What a new file is created with, less the user's mask; temporary files would be private.
 #[cfg(unix)]
-fn default_permissions() -> Option<fs::Permissions> {
+fn new_file_permissions() -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt;
-    Some(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn default_permissions() -> Option<fs::Permissions> {
-    None
+    fs::Permissions::from_mode(0o666)
 }
 
 fn cannot_write(path: &Path, e: &io::Error) -> Error {
@@ -242,5 +241,34 @@ mod tests {
             assert_eq!(error.file(), Some(target.as_path()));
         }
         assert!(names(dir.path()).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sockets_and_devices_are_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let error = Commit::new().add(&socket, |_| Ok(())).unwrap_err();
+        assert!(error.message().contains("not a regular file"), "{error}");
+        assert_eq!(names(dir.path()), ["s"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_the_old_file_or_of_a_new_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, old, new) = (dir.path().join("plain"), dir.path().join("old"), dir.path().join("new"));
+        fs::write(&plain, b"").unwrap();
+        fs::write(&old, b"").unwrap();
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o600)).unwrap();
+        for target in [&old, &new] {
+            let mut commit = Commit::new();
+            commit.add(target, |_| Ok(())).unwrap();
+            commit.commit().unwrap();
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&old), mode(&new)), (0o600, mode(&plain)));
     }
 }

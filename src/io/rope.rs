@@ -168,7 +168,7 @@ impl Rope {
 
     /// The encoded message in memory.
     pub(crate) fn to_bytes(&self) -> Bytes {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(usize::try_from(self.len).unwrap_or_default());
         self.write_to(&mut out).expect("writing to memory does not fail");
         out.into()
     }

@@ -218,3 +218,19 @@ fn an_interrupted_run_leaves_the_old_file_and_nothing_else() {
     assert_eq!(place.names(), ["m.onnx", "out.onnx", "slow.onnx"]);
     assert_eq!(read(&place.path("out.onnx")), b"old");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_new_file_is_as_private_as_the_user_wants() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let script = "umask 077 && exec \"$0\" optimize m.onnx -o out.onnx --no-verify --quiet";
+    let mut shell = std::process::Command::new("sh");
+    let status = shell
+        .args(["-c", script, env!("CARGO_BIN_EXE_onnxpress")])
+        .current_dir(place.path("."))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(fs::metadata(place.path("out.onnx")).unwrap().permissions().mode() & 0o777, 0o600);
+}
