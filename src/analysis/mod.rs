@@ -1,8 +1,7 @@
-//! What can be known of a graph without running it: order, validity, shapes and small values, cost.
+//! What can be known of a graph without running it: validity, shapes and small values, cost.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `order` | nodes behind what they read |
 //! | `facts` | types of values and elements of small tensors, inferred node by node |
 //! | `facts/control` | the bodies of `If`, `Loop`, `Scan` and `SequenceMap` |
 //! | `facts/call` | calls of a model's own functions |
@@ -12,15 +11,12 @@
 //! | `grid` | elements of small tensors |
 //! | `shape` | one rule an op |
 
-pub mod order;
-mod verify;
-
 mod facts;
 mod grid;
 mod shape;
 mod site;
+mod verify;
 
 pub use facts::{Env, Facts};
 pub use grid::Element;
-pub use order::captures;
 pub use verify::verify;

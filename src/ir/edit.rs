@@ -1,77 +1,17 @@
 //! The only way to change a graph. Each edit costs the same whatever the size of the graph, and
 //! leaves every use recorded at both ends.
 
-use super::graph::Slot;
+use super::taken::Taken;
+use super::value::Slot;
 use super::{
-    Attr, Attribute, Def, Dim, Graph, Name, Node, NodeId, OpId, Region, RegionId, Residue, Type, Use, Value,
-    ValueId,
+    Attr, Attribute, Def, Dim, Graph, Name, NewNode, NewOutput, Node, NodeId, OpId, Region, RegionId,
+    Residue, Type, Use, Value, ValueId,
 };
 use crate::tensor::Tensor;
 use bytes::Bytes;
-use rustc_hash::FxHashSet;
 
 /// The distance between the order hints of nodes added one after the other.
 const ORDER_STEP: u64 = 1 << 20;
-
-/// A node to be added.
-#[derive(Clone, Debug)]
-pub struct NewNode {
-    /// What it computes.
-    pub op: OpId,
-    /// `NodeProto.overload`.
-    pub overload: Name,
-    /// Its name, empty for none.
-    pub name: Name,
-    /// The operands.
-    pub inputs: Vec<Option<ValueId>>,
-    /// The outputs; an empty name omits one.
-    pub outputs: Vec<NewOutput>,
-    /// The attributes. A region among them must be new: made by [`Graph::add_region`] and held by no node.
-    pub attrs: Vec<Attribute>,
-    /// The position hint; behind all earlier nodes where `None`.
-    pub order: Option<u64>,
-    /// What we carry.
-    pub residue: Residue,
-}
-
-/// An output of a node to be added.
-#[derive(Clone, Debug, Default)]
-pub struct NewOutput {
-    /// Its name; empty omits the output.
-    pub name: Name,
-    /// What is known of its type.
-    pub ty: Option<Type>,
-}
-
-impl NewNode {
-    /// A nameless node without attributes.
-    pub fn new(op: OpId, inputs: Vec<Option<ValueId>>, outputs: Vec<NewOutput>) -> Self {
-        Self {
-            op,
-            overload: Name::default(),
-            name: Name::default(),
-            inputs,
-            outputs,
-            attrs: Vec::new(),
-            order: None,
-            residue: Residue::default(),
-        }
-    }
-
-    /// Adds an attribute.
-    #[must_use]
-    pub fn attr(mut self, name: &str, value: impl Into<Attr>) -> Self {
-        self.attrs.push(Attribute { name: name.into(), value: value.into(), residue: Residue::default() });
-        self
-    }
-}
-
-impl NewOutput {
-    /// An output of unknown type.
-    pub fn named(name: impl Into<Name>) -> Self {
-        Self { name: name.into(), ty: None }
-    }
-}
 
 impl Default for Graph {
     fn default() -> Self {
@@ -86,7 +26,7 @@ impl Graph {
             nodes: Vec::new(),
             values: Vec::new(),
             regions: vec![Some(Region::default())],
-            names: FxHashSet::default(),
+            taken: Taken::default(),
             live: 0,
             clock: 0,
         }
@@ -141,7 +81,7 @@ impl Graph {
         self.values[initializer.index()].source = Some(message);
     }
 
-    /// Moves an initializer to the region that is to own it.
+    /// Moves an initializer outward, to a region around the one that owns it.
     pub fn hoist_initializer(&mut self, initializer: ValueId, to: RegionId) {
         if let Def::Initializer { region, .. } = &mut self.values[initializer.index()].def
             && *region != to
@@ -154,7 +94,7 @@ impl Graph {
     /// Adds a node to a region.
     pub fn add_node(&mut self, region: RegionId, new: NewNode) -> NodeId {
         let id = NodeId::new(self.nodes.len());
-        let order = new.order.unwrap_or(self.clock + ORDER_STEP);
+        let order = new.order.unwrap_or(self.clock.saturating_add(ORDER_STEP));
         self.clock = self.clock.max(order);
         let outputs = (0u32..)
             .zip(new.outputs)
@@ -216,7 +156,9 @@ impl Graph {
     /// Renames a value. The old name is not given out again.
     pub fn rename(&mut self, value: ValueId, name: impl Into<Name>) {
         let name = name.into();
-        self.names.insert(name.clone());
+        if !name.is_empty() {
+            self.taken.insert(&name);
+        }
         let value = &mut self.values[value.index()];
         if value.name != name {
             value.name = name;
@@ -224,13 +166,11 @@ impl Graph {
         }
     }
 
-    /// A name that no value ever had: `base`, or `base` with a number behind it.
-    pub fn fresh_name(&self, base: &str) -> Name {
-        if !self.names.contains(base) {
-            return base.into();
-        }
-        let numbered = (1u64..).map(|i| format!("{base}_{i}")).find(|n| !self.names.contains(n.as_str()));
-        numbered.expect("there are more numbers than names").into()
+    /// A name that no value ever had, and no other call gave out: `base`, or `base` with a number behind it.
+    ///
+    /// A free `base` is given out again until a value has it.
+    pub fn fresh_name(&mut self, base: &str) -> Name {
+        self.taken.fresh(base)
     }
 
     /// Makes a node read another value, or none.
@@ -252,21 +192,6 @@ impl Graph {
     /// Makes a node compute another op of the same outputs.
     pub fn set_op(&mut self, node: NodeId, op: OpId) {
         self.node_mut(node).op = op;
-    }
-
-    /// Drops outputs behind the first `len`.
-    ///
-    /// # Panics
-    /// One of them is still read.
-    pub fn truncate_outputs(&mut self, node: NodeId, len: usize) {
-        while self.node(node).outputs.len() > len {
-            let Some(output) = self.node_mut(node).outputs.pop() else {
-                return;
-            };
-            let value = &mut self.values[output.index()];
-            assert!(value.uses.is_empty(), "{output:?} is still read");
-            value.def = Def::Dead;
-        }
     }
 
     /// Drops operands behind the first `len`.
@@ -298,7 +223,7 @@ impl Graph {
     }
 
     /// Moves every use of `old`, captures and region outputs included, to `new`, which from now on stands
-    /// for `old`'s names too. Names at the border are the caller's business.
+    /// for `old`'s names too, in no particular order. Names at the border are the caller's business.
     pub fn replace_uses(&mut self, old: ValueId, new: ValueId) {
         if old == new {
             return;
@@ -310,10 +235,14 @@ impl Graph {
                 Use::RegionOutput { region, index } => self.region_mut(region).outputs[index as usize] = slot,
             }
         }
-        let stands_for: Vec<Name> = std::iter::once(self.values[old.index()].name.clone())
-            .chain(self.values[old.index()].origins.iter().cloned())
-            .collect();
-        self.values[new.index()].origins.extend(stands_for);
+        let mut stands_for = std::mem::take(&mut self.values[old.index()].origins);
+        stands_for.push(self.values[old.index()].name.clone());
+        let origins = &mut self.values[new.index()].origins;
+        // The shorter list moves, so that a long chain of replacements stays cheap from either end.
+        if origins.len() < stands_for.len() {
+            std::mem::swap(origins, &mut stands_for);
+        }
+        origins.append(&mut stands_for);
     }
 
     /// Makes a region return another value.
@@ -324,7 +253,7 @@ impl Graph {
         self.region_mut(region).outputs[index] = slot;
     }
 
-    /// Moves a node, with the bodies inside it, to another region. Its order hint becomes `order`.
+    /// Moves a node, with the bodies inside it, to a region that it never was in. Its order hint becomes `order`.
     pub fn move_node(&mut self, node: NodeId, to: RegionId, order: u64) {
         let n = self.node_mut(node);
         n.order = order;
@@ -334,75 +263,9 @@ impl Graph {
         }
     }
 
-    /// Removes a node that nothing reads, with the bodies inside it.
-    ///
-    /// # Panics
-    /// One of its outputs is still read.
-    pub fn remove_node(&mut self, node: NodeId) {
-        let outputs = self.node(node).outputs.clone();
-        assert!(
-            outputs.iter().all(|&o| self.value(o).uses.is_empty()),
-            "{node:?} ({}) is still read",
-            self.node(node).op
-        );
-        self.tear_down(node);
-    }
-
-    /// Removes an initializer that nothing reads.
-    ///
-    /// # Panics
-    /// It is still read.
-    pub fn remove_initializer(&mut self, initializer: ValueId) {
-        let value = &mut self.values[initializer.index()];
-        assert!(value.uses.is_empty(), "{initializer:?} is still read");
-        if matches!(value.def, Def::Initializer { .. }) {
-            value.def = Def::Dead;
-            value.source = None;
-        }
-    }
-
-    /// Removes a node whose readers are removed with it.
-    fn tear_down(&mut self, node: NodeId) {
-        let mut pending = vec![node];
-        while let Some(id) = pending.pop() {
-            for index in 0..self.node(id).inputs.len() {
-                if let Some(slot) = self.node_mut(id).inputs[index].take() {
-                    self.forget(slot);
-                }
-            }
-            let node = self.nodes[id.index()].take().expect("a node is torn down once");
-            self.live -= 1;
-            for body in node.regions() {
-                self.tear_down_region(body, &mut pending);
-            }
-            for output in node.outputs {
-                self.values[output.index()].def = Def::Dead;
-            }
-        }
-    }
-
-    fn tear_down_region(&mut self, region: RegionId, pending: &mut Vec<NodeId>) {
-        let body = self.regions[region.index()].take().expect("a body is torn down with its only node");
-        for slot in &body.outputs {
-            self.forget(*slot);
-        }
-        for value in body.inputs.iter().chain(&body.initializers) {
-            let home = match &self.value(*value).def {
-                Def::Input { region, .. } | Def::Initializer { region, .. } => Some(*region),
-                _ => None,
-            };
-            if home == Some(region) {
-                self.values[value.index()].def = Def::Dead;
-            }
-        }
-        pending.extend(
-            body.nodes.into_iter().filter(|&n| self.get(n).is_some_and(|node| node.region == region)),
-        );
-    }
-
     fn push_value(&mut self, name: Name, ty: Option<Type>, def: Def) -> ValueId {
         if !name.is_empty() {
-            self.names.insert(name.clone());
+            self.taken.insert(&name);
         }
         self.values.push(Value {
             name,
@@ -423,7 +286,7 @@ impl Graph {
         Slot { value, at: (uses.len() - 1) as u32 }
     }
 
-    fn forget(&mut self, slot: Slot) {
+    pub(super) fn forget(&mut self, slot: Slot) {
         let uses = &mut self.values[slot.value.index()].uses;
         uses.swap_remove(slot.at as usize);
         let Some(&moved) = uses.get(slot.at as usize) else {
@@ -442,11 +305,111 @@ impl Graph {
         }
     }
 
-    fn node_mut(&mut self, node: NodeId) -> &mut Node {
+    pub(super) fn node_mut(&mut self, node: NodeId) -> &mut Node {
         self.nodes[node.index()].as_mut().expect("a removed node is never changed: S6")
     }
 
-    fn region_mut(&mut self, region: RegionId) -> &mut Region {
+    pub(super) fn region_mut(&mut self, region: RegionId) -> &mut Region {
         self.regions[region.index()].as_mut().expect("a removed body is never changed: S6")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(g: &mut Graph, new: NewNode) -> ValueId {
+        let node = g.add_node(RegionId::ROOT, new);
+        g.node(node).outputs()[0]
+    }
+
+    fn relu(g: &mut Graph, input: ValueId, name: &str) -> ValueId {
+        add(g, NewNode::new(OpId::onnx("Relu"), vec![Some(input)], vec![NewOutput::named(name)]))
+    }
+
+    #[test]
+    fn a_use_is_recorded_at_both_ends_after_every_edit() {
+        let mut g = Graph::new();
+        let x = g.add_input(RegionId::ROOT, "x", None);
+        let a = relu(&mut g, x, "a");
+        let op = NewNode::new(OpId::onnx("Sum"), vec![Some(x), None, Some(a), Some(x)], vec![]);
+        let sum = g.add_node(RegionId::ROOT, op);
+        g.add_output(RegionId::ROOT, x);
+        g.set_operand(sum, 0, Some(a));
+        g.set_operand(sum, 1, Some(x));
+        g.push_operand(sum, Some(x));
+        g.truncate_operands(sum, 4);
+        g.set_region_output(RegionId::ROOT, 0, a);
+        let reads: Vec<_> = g.node(sum).inputs().collect();
+        assert_eq!(reads, [Some(a), Some(x), Some(a), Some(x)]);
+        for value in [x, a] {
+            let mut uses = g.value(value).uses().to_vec();
+            uses.sort_unstable();
+            let mut read: Vec<Use> = Vec::new();
+            for (node, n) in g.nodes() {
+                let operands = (0u32..).zip(n.inputs()).filter(|(_, v)| *v == Some(value));
+                read.extend(operands.map(|(index, _)| Use::Operand { node, index }));
+            }
+            let returned = (0u32..).zip(g.root().outputs()).filter(|(_, v)| *v == value);
+            read.extend(returned.map(|(index, _)| Use::RegionOutput { region: RegionId::ROOT, index }));
+            read.sort_unstable();
+            assert_eq!(uses, read);
+            for (at, u) in g.value(value).uses().iter().enumerate() {
+                let slot = match *u {
+                    Use::Operand { node, index } => g.node(node).inputs[index as usize],
+                    Use::RegionOutput { index, .. } => Some(g.root().outputs[index as usize]),
+                };
+                assert_eq!(slot.map(|s| (s.value, s.at as usize)), Some((value, at)));
+            }
+        }
+    }
+
+    /// Each replacement hands on all names so far: copied each time, they would not fit into memory.
+    #[test]
+    fn a_chain_may_be_replaced_from_either_end() {
+        for from_the_end in [false, true] {
+            let mut g = Graph::new();
+            let mut chain = vec![g.add_input(RegionId::ROOT, "x", None)];
+            for i in 0..50_000 {
+                let last = relu(&mut g, chain[i], &format!("v{i}"));
+                chain.push(last);
+            }
+            let mut steps: Vec<usize> = (1..chain.len()).collect();
+            if from_the_end {
+                steps.reverse();
+            }
+            for i in steps {
+                let new = if from_the_end { chain[i - 1] } else { chain[0] };
+                g.replace_uses(chain[i], new);
+                g.producer(chain[i]).into_iter().for_each(|n| g.remove_node(n));
+            }
+            let mut names: Vec<&str> = g.value(chain[0]).origins().iter().map(|n| &**n).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), 50_000);
+        }
+    }
+
+    #[test]
+    fn whether_a_value_is_constant_and_which_one_agree() {
+        let mut g = Graph::new();
+        let constant = |g: &mut Graph, attrs: &[(&str, Attr)]| {
+            let outputs = vec![NewOutput::named("c"), NewOutput::named("d")];
+            let new = NewNode::new(OpId::onnx("Constant"), vec![], outputs);
+            add(g, attrs.iter().fold(new, |new, (name, value)| new.attr(name, value.clone())))
+        };
+        let one = Attr::Int(1);
+        let good = constant(&mut g, &[("value_int", one.clone())]);
+        let second = g.producer(good).map(|n| g.node(n).outputs()[1]);
+        let bad = [
+            constant(&mut g, &[]),
+            constant(&mut g, &[("value", one.clone())]),
+            constant(&mut g, &[("value_int", one.clone()), ("value_float", Attr::Float(1.0))]),
+            constant(&mut g, &[("value_int", Attr::Ref("v".into(), one.kind()))]),
+        ];
+        assert!(g.is_const(good) && g.const_value(good).and_then(|t| t.as_int()) == Some(1));
+        for value in bad.into_iter().chain(second) {
+            assert!(!g.is_const(value) && g.const_value(value).is_none());
+        }
     }
 }

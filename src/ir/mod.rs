@@ -11,8 +11,10 @@
 //! | `dim`, `types` | shapes and types |
 //! | `attr` | attributes, nested bodies among them |
 //! | `residue` | what we carry without understanding it |
+//! | `value`, `node` | what the arena holds |
 //! | `graph` | the arena, read side |
-//! | `edit` | the arena, write side |
+//! | `new`, `edit`, `remove` | the arena, write side |
+//! | `taken`, `names` | new names; the name under which each value is written |
 //! | `order` | topological order, captures |
 //! | `model` | graph, functions, opsets |
 
@@ -22,20 +24,29 @@ mod edit;
 mod graph;
 mod id;
 mod model;
+mod names;
+mod new;
+mod node;
 mod op;
 mod order;
+mod remove;
 mod residue;
 #[cfg(test)]
 mod sabotage;
+mod taken;
 mod types;
+mod value;
 
 pub use attr::{Attr, AttrKind, Attribute, SparseTensor};
 pub use dim::{Dim, DimExpr, Truth, is_nameless};
-pub use edit::{NewNode, NewOutput};
-pub use graph::{Def, Graph, Node, Region, Use, Value};
+pub use graph::{Graph, Region};
 pub use id::{NodeId, RegionId, ValueId};
 pub use model::{Function, Model, Opsets};
+pub(crate) use names::Names;
+pub use new::{NewNode, NewOutput};
+pub use node::Node;
 pub use op::{Name, OpId, canonical_domain, shown_domain};
 pub use order::{captures, topological};
 pub use residue::Residue;
 pub use types::{Shape, TensorType, Type};
+pub use value::{Def, Use, Value};

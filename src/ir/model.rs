@@ -68,7 +68,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// An empty model of one opset of the default domain, at the IR version that it needs.
+    /// An empty model of one opset of the default domain, at IR version 8.
     pub fn new(opset: i64) -> Self {
         let mut opsets = Opsets::new();
         opsets.set("", opset);

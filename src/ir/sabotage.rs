@@ -1,6 +1,6 @@
 //! Ways to break a graph that the mutation API does not offer, for the verifier's own tests.
 
-use super::graph::Slot;
+use super::value::Slot;
 use super::{Def, Graph, NodeId, RegionId, Type, Use, ValueId};
 
 impl Graph {

@@ -2,8 +2,10 @@
 
 use super::patch::{Patch, Ref};
 use super::{Miss, border};
-use crate::analysis::{Env, Facts, captures};
-use crate::ir::{Def, Graph, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Truth, Use, ValueId};
+use crate::analysis::{Env, Facts};
+use crate::ir::{
+    Def, Graph, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Truth, Use, ValueId, captures,
+};
 use crate::schema;
 use crate::target::Target;
 use rustc_hash::FxHashSet;
@@ -243,7 +245,14 @@ fn add(site: &Site<'_>, graph: &mut Graph, facts: &mut Facts, patch: &Patch) -> 
 }
 
 /// A value that replaces another is called after it and the pass; others after the root.
-fn output_name(site: &Site<'_>, graph: &Graph, patch: &Patch, node: u32, output: u32, base: &Name) -> Name {
+fn output_name(
+    site: &Site<'_>,
+    graph: &mut Graph,
+    patch: &Patch,
+    node: u32,
+    output: u32,
+    base: &Name,
+) -> Name {
     let this = Ref::New { node, output };
     let replaced = patch.replace.iter().find(|(_, new)| *new == this);
     let after = replaced.map_or(base.clone(), |(old, _)| graph.value(*old).name().clone());

@@ -38,7 +38,7 @@
 //! | `lexer` | tokens, errors with line and column |
 //! | `types`, `tensor`, `made`, `attribute`, `header` | one part of the syntax each, most both ways |
 //! | `parse`, `scope` | graphs from text; names to values |
-//! | `print`, `names`, `write` | text from graphs; values to names |
+//! | `print`, `write` | text from graphs |
 //! | `diff` | what changed between two models |
 
 mod attribute;
@@ -46,7 +46,6 @@ mod diff;
 mod header;
 mod lexer;
 mod made;
-mod names;
 mod parse;
 mod print;
 mod scope;

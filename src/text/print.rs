@@ -2,13 +2,12 @@
 
 use super::attribute::{is_list, kind_word};
 use super::header;
-use super::names::Names;
 use super::tensor::{PrintOptions, initial_text, initializer_text, tensor_text};
 use super::types::type_text;
 use super::write::{float, float_attribute, quoted, quoted_unless_identifier, quoted_unless_plain};
 use crate::ir::{
-    Attr, AttrKind, Attribute, Def, Function, Graph, Model, Node, NodeId, RegionId, SparseTensor, ValueId,
-    topological,
+    Attr, AttrKind, Attribute, Def, Function, Graph, Model, Names, Node, NodeId, RegionId, SparseTensor,
+    ValueId, topological,
 };
 use rustc_hash::FxHashSet;
 
@@ -51,7 +50,7 @@ fn print_function(function: &Function, options: PrintOptions) -> String {
 
 struct Printer<'g> {
     graph: &'g Graph,
-    names: Names<'g>,
+    names: Names,
     options: PrintOptions,
     depth: usize,
     out: String,
@@ -59,7 +58,7 @@ struct Printer<'g> {
 
 impl<'g> Printer<'g> {
     fn new(graph: &'g Graph, options: PrintOptions) -> Self {
-        Self { graph, names: Names::of(graph, RegionId::ROOT), options, depth: 0, out: String::new() }
+        Self { graph, names: Names::of(graph), options, depth: 0, out: String::new() }
     }
 
     fn line(&mut self, text: &str) {

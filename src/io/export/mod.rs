@@ -5,7 +5,6 @@
 
 mod attribute;
 mod fields;
-mod names;
 mod node;
 mod region;
 mod tensor;
@@ -14,13 +13,12 @@ use prost::Message as _;
 use rustc_hash::FxHashMap;
 
 use self::fields::{Fields, name_in, payload};
-use self::names::Names;
 use super::import::opset_entry;
 use super::order::Order;
 use super::rope::Rope;
 use super::types::{self, Nameless};
 use crate::error::Result;
-use crate::ir::{Def, Function, Graph, Model, Opsets, RegionId, Type, Value, ValueId};
+use crate::ir::{Def, Function, Graph, Model, Names, Opsets, RegionId, Type, Value, ValueId};
 use crate::proto::wire::Message;
 use crate::proto::{OperatorSetIdProto, TypeProto};
 
@@ -57,7 +55,7 @@ pub(super) struct Exported {
 /// The graph has a cycle.
 pub(super) fn model(model: &Model, placement: &Placement) -> Result<Exported> {
     let main = Exporter::new(&model.graph, model.ir_version, false, placement)?;
-    let mut renamed = main.names.renamed;
+    let mut renamed = main.names.renamed();
     let mut fields = Fields::new(&model.residue);
     fields.take(1);
     fields.at(1).int(1, model.ir_version);
@@ -68,7 +66,7 @@ pub(super) fn model(model: &Model, placement: &Placement) -> Result<Exported> {
     let inline = Placement::default();
     for function in &model.functions {
         let exporter = Exporter::new(&function.graph, model.ir_version, true, &inline)?;
-        renamed += exporter.names.renamed;
+        renamed += exporter.names.renamed();
         fields.at(25).nested(25, exporter.function(function)?);
     }
     Ok(Exported { rope: fields.finish(), renamed })
@@ -77,8 +75,7 @@ pub(super) fn model(model: &Model, placement: &Placement) -> Result<Exported> {
 impl<'m> Exporter<'m> {
     fn new(graph: &'m Graph, ir_version: i64, is_function: bool, placement: &'m Placement) -> Result<Self> {
         let order = Order::of(graph)?;
-        let names = Names::of(graph, &order);
-        Ok(Self { graph, order, names, ir_version, is_function, placement })
+        Ok(Self { graph, order, names: Names::of(graph), ir_version, is_function, placement })
     }
 
     fn function(&self, function: &Function) -> Result<Rope> {

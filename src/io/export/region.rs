@@ -1,7 +1,7 @@
 //! `GraphProto`: the main graph and every nested body.
 
 use bytes::Bytes;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::attribute::constant_value;
 use super::fields::{Fields, name_in, payload};
@@ -21,10 +21,9 @@ impl Exporter<'_> {
         for &value in &self.written_as_nodes(id) {
             fields.at(1).nested(1, self.constant(value));
         }
-        for &node in self.order.nodes(id) {
-            if !sparse.iter().any(|(n, _)| *n == node) {
-                fields.at(1).nested(1, self.node(node)?);
-            }
+        let elsewhere: FxHashSet<NodeId> = sparse.iter().map(|(node, _)| *node).collect();
+        for &node in self.order.nodes(id).iter().filter(|n| !elsewhere.contains(n)) {
+            fields.at(1).nested(1, self.node(node)?);
         }
         fields.text(2, region.name());
         self.initializers(&mut fields, id);
@@ -49,13 +48,13 @@ impl Exporter<'_> {
             return Vec::new();
         }
         let nodes = self.order.nodes(region).iter().copied();
-        let nodes: Vec<(NodeId, &Name)> = nodes.filter_map(|n| Some((n, self.sparse_constant(n)?))).collect();
+        let nodes: FxHashMap<&str, NodeId> =
+            nodes.filter_map(|n| Some((&**self.sparse_constant(n)?, n))).collect();
         let found = messages.into_iter().filter_map(|raw| {
             let values = payload(&raw)?;
             let values = values.fields().filter_map(Result::ok).find(|f| f.number() == 1)?.message().ok()?;
             let name = name_of(&values.encoded())?;
-            let node = nodes.iter().find(|(_, n)| ***n == *name)?.0;
-            Some((node, raw))
+            Some((*nodes.get(name.as_str())?, raw))
         });
         found.collect()
     }
@@ -65,7 +64,7 @@ impl Exporter<'_> {
         let node = self.graph.node(node);
         let is_sparse =
             node.op().is("Constant") && matches!(node.attr("sparse_value"), Some(Attr::SparseTensor(_)));
-        is_sparse.then(|| self.names.get(node.outputs()[0]))
+        node.outputs().first().filter(|_| is_sparse).map(|&v| self.names.get(v))
     }
 
     /// Initializers that have no place of their own: in functions, and new ones in bodies of models older than IR 4,

@@ -1,8 +1,8 @@
 //! Which nodes depend on constants alone, and what they compute as far as we have kernels.
 
-use crate::analysis::{Facts, order::topological};
+use crate::analysis::Facts;
 use crate::error::Result;
-use crate::ir::{Attr, Graph, NodeId, Opsets, RegionId, ValueId};
+use crate::ir::{Attr, Graph, NodeId, Opsets, RegionId, ValueId, topological};
 use crate::passes::fold::{Call, evaluate as run_kernel};
 use crate::rewrite::Context;
 use crate::schema;

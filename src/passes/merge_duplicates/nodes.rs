@@ -1,8 +1,8 @@
 //! Equal nodes, region by region, inner ones also against what was computed before outside.
 
-use crate::analysis::{Facts, order::topological};
+use crate::analysis::Facts;
 use crate::error::Result;
-use crate::ir::{Attr, Attribute, Graph, Node, NodeId, Opsets, RegionId};
+use crate::ir::{Attr, Attribute, Graph, Node, NodeId, Opsets, RegionId, topological};
 use crate::rewrite::{Context, substitute, sweep};
 use crate::schema;
 use crate::tensor::Tensor;

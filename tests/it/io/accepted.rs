@@ -214,6 +214,60 @@ fn functions_keep_attribute_references() {
     assert_eq!((function.node[0].op_type(), &*function.node[0].output[0]), ("Constant", "w"));
 }
 
+/// A function's attribute may be a body, with a default that no node holds.
+#[test]
+fn a_default_that_is_a_body_comes_back() {
+    let default = GraphProto {
+        name: Some("default".into()),
+        node: vec![node("Neg", &["i"], &["j"]), node("Abs", &["j"], &["k"])],
+        input: vec![float2("i")],
+        output: vec![float2("k")],
+        ..Default::default()
+    };
+    let function = FunctionProto {
+        name: Some("F".into()),
+        domain: Some("local".into()),
+        input: vec!["a".into()],
+        output: vec!["b".into()],
+        node: vec![node("Relu", &["a"], &["b"])],
+        opset_import: vec![OperatorSetIdProto { domain: None, version: Some(17) }],
+        attribute_proto: vec![body("body", default)],
+        ..Default::default()
+    };
+    let mut call = node("F", &["x"], &["y"]);
+    call.domain = Some("local".into());
+    let mut proto = model(graph(vec![call]));
+    proto.opset_import.push(OperatorSetIdProto { domain: Some("local".into()), version: Some(1) });
+    proto.functions.push(function);
+    assert_eq!(written(&load(&proto)), proto);
+}
+
+/// The verifier refuses it; what is only read and written must not panic.
+#[test]
+fn a_sparse_constant_may_have_no_output() {
+    let sparse = |name: &str| SparseTensorProto {
+        values: Some(TensorProto { name: Some(name.into()), ..floats("", 1) }),
+        indices: Some(TensorProto {
+            dims: vec![1],
+            data_type: Some(7),
+            int64_data: vec![1],
+            ..Default::default()
+        }),
+        dims: vec![2],
+    };
+    let mut lost = node("Constant", &[], &[]);
+    lost.attribute.push(onnxpress::proto::AttributeProto {
+        name: Some("sparse_value".into()),
+        sparse_tensor: Some(sparse("")),
+        r#type: Some(11),
+        ..Default::default()
+    });
+    let mut g = graph(vec![lost, node("Add", &["x", "w"], &["y"])]);
+    g.sparse_initializer.push(sparse("w"));
+    let proto = model(g);
+    assert_eq!(written(&load(&proto)), proto);
+}
+
 #[test]
 fn texts_that_are_there_but_empty_come_back() {
     let mut neg = node("Neg", &["x"], &["y"]);
