@@ -30,10 +30,10 @@ UNBOUNDED = 2**31 - 1
 LINE_WIDTH = 140
 
 KINDS = {
-    "FLOAT": "Float", "INT": "Int", "STRING": "String", "TENSOR": "Tensor", "GRAPH": "Graph",
-    "SPARSE_TENSOR": "SparseTensor", "TYPE_PROTO": "TypeProto", "FLOATS": "Floats", "INTS": "Ints",
-    "STRINGS": "Strings", "TENSORS": "Tensors", "GRAPHS": "Graphs", "SPARSE_TENSORS": "SparseTensors",
-    "TYPE_PROTOS": "TypeProtos",
+    "FLOAT": "Float", "INT": "Int", "STRING": "String", "TENSOR": "Tensor", "GRAPH": "Region",
+    "SPARSE_TENSOR": "SparseTensor", "TYPE_PROTO": "Type", "FLOATS": "Floats", "INTS": "Ints",
+    "STRINGS": "Strings", "TENSORS": "Tensors", "GRAPHS": "Regions", "SPARSE_TENSORS": "SparseTensors",
+    "TYPE_PROTOS": "Types",
 }
 DETERMINISM = {"Deterministic": "DET", "NonDeterministic": "NON", "Unknown": "UNK"}
 
@@ -185,8 +185,8 @@ HEADER = """\
 //! `OPS` is sorted by domain, name and version. Number of schemas by domain:
 {counts}
 
+use crate::ir::AttrKind as K;
 use crate::schema::types::AttrDefault as D;
-use crate::schema::types::AttrKind as K;
 use crate::schema::types::Determinism::{{Deterministic as DET, NonDeterministic as NON, Unknown as UNK}};
 use crate::schema::types::build::{{att, het, one, op, opt, req, tc, val, var}};
 use crate::schema::types::{{AttrDef, Param, Schema, TypeConstraint}};

@@ -61,7 +61,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::schema::types::{AttrDefault, AttrKind, ParamOption};
+    use crate::ir::AttrKind;
+    use crate::schema::types::{AttrDefault, ParamOption};
 
     fn since(name: &str, opset: i64) -> Option<i64> {
         lookup("", name, opset).map(|s| s.since)

@@ -17,4 +17,4 @@ mod types;
 pub use algebra::{Law, associativity, commutativity, is_associative, is_commutative};
 pub use effects::{When, randomness, statefulness};
 pub use lookup::{domains, latest_opset, lookup, min_ir_version, names, versions};
-pub use types::{AttrDef, AttrDefault, AttrKind, Determinism, Param, ParamOption, Schema, TypeConstraint};
+pub use types::{AttrDef, AttrDefault, Determinism, Param, ParamOption, Schema, TypeConstraint};

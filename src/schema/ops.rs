@@ -7,8 +7,8 @@
 //! * `ai.onnx.preview.training`: 4
 //! * `com.microsoft`: 136
 
+use crate::ir::AttrKind as K;
 use crate::schema::types::AttrDefault as D;
-use crate::schema::types::AttrKind as K;
 use crate::schema::types::Determinism::{Deterministic as DET, NonDeterministic as NON, Unknown as UNK};
 use crate::schema::types::build::{att, het, one, op, opt, req, tc, val, var};
 use crate::schema::types::{AttrDef, Param, Schema, TypeConstraint};
@@ -2112,7 +2112,7 @@ static A72: [AttrDef; 3] = [val("epsilon", K::Float, D::Float(1e-05)), req("num_
 static A73: [AttrDef; 3] = [val("alpha", K::Float, D::Float(0.2)), val("beta", K::Float, D::Float(0.5)), att("consumed_inputs", K::Ints)];
 static A74: [AttrDef; 2] = [val("alpha", K::Float, D::Float(0.2)), val("beta", K::Float, D::Float(0.5))];
 static A75: [AttrDef; 1] = [val("axis", K::Int, D::Int(-1))];
-static A76: [AttrDef; 2] = [req("else_branch", K::Graph), req("then_branch", K::Graph)];
+static A76: [AttrDef; 2] = [req("else_branch", K::Region), req("then_branch", K::Region)];
 static A77: [AttrDef; 1] = [val("pixel_format", K::String, D::String("RGB"))];
 static A78: [AttrDef; 2] = [att("consumed_inputs", K::Ints), val("epsilon", K::Float, D::Float(1e-05))];
 static A79: [AttrDef; 1] = [val("epsilon", K::Float, D::Float(1e-05))];
@@ -2134,7 +2134,7 @@ static A86: [AttrDef; 2] = [val("alpha", K::Float, D::Float(0.01)), att("consume
 static A87: [AttrDef; 1] = [val("alpha", K::Float, D::Float(0.01))];
 static A88: [AttrDef; 5] = [val("chunk_size", K::Int, D::Int(64)), req("kv_num_heads", K::Int), req("q_num_heads", K::Int), val("scale",
     K::Float, D::Float(0.0)), val("update_rule", K::String, D::String("gated_delta"))];
-static A89: [AttrDef; 1] = [req("body", K::Graph)];
+static A89: [AttrDef; 1] = [req("body", K::Region)];
 static A90: [AttrDef; 2] = [val("axis", K::Int, D::Int(-1)), val("p", K::Int, D::Int(2))];
 static A91: [AttrDef; 5] = [val("auto_pad", K::String, D::String("NOTSET")), att("kernel_shape", K::Ints), val("p", K::Float,
     D::Float(2.0)), att("pads", K::Ints), att("strides", K::Ints)];
@@ -2154,7 +2154,7 @@ static A100: [AttrDef; 1] = [val("fmod", K::Int, D::Int(0))];
 static A101: [AttrDef; 3] = [val("dtype", K::Int, D::Int(6)), val("sample_size", K::Int, D::Int(1)), att("seed", K::Float)];
 static A102: [AttrDef; 2] = [att("ignore_index", K::Int), val("reduction", K::String, D::String("mean"))];
 static A103: [AttrDef; 1] = [val("center_point_box", K::Int, D::Int(0))];
-static A104: [AttrDef; 1] = [att("type", K::TypeProto)];
+static A104: [AttrDef; 1] = [att("type", K::Type)];
 static A105: [AttrDef; 3] = [val("mode", K::String, D::String("constant")), req("paddings", K::Ints), val("value", K::Float,
     D::Float(0.0))];
 static A106: [AttrDef; 3] = [val("mode", K::String, D::String("constant")), req("pads", K::Ints), val("value", K::Float, D::Float(0.0))];
@@ -2203,8 +2203,8 @@ static A129: [AttrDef; 6] = [val("coordinate_transformation_mode", K::String, D:
 static A130: [AttrDef; 3] = [val("interleaved", K::Int, D::Int(0)), att("num_heads", K::Int), val("rotary_embedding_dim", K::Int,
     D::Int(0))];
 static A131: [AttrDef; 1] = [val("onesided", K::Int, D::Int(1))];
-static A132: [AttrDef; 3] = [req("body", K::Graph), att("directions", K::Ints), req("num_scan_inputs", K::Int)];
-static A133: [AttrDef; 6] = [req("body", K::Graph), req("num_scan_inputs", K::Int), att("scan_input_axes", K::Ints),
+static A132: [AttrDef; 3] = [req("body", K::Region), att("directions", K::Ints), req("num_scan_inputs", K::Int)];
+static A133: [AttrDef; 6] = [req("body", K::Region), req("num_scan_inputs", K::Int), att("scan_input_axes", K::Ints),
     att("scan_input_directions", K::Ints), att("scan_output_axes", K::Ints), att("scan_output_directions", K::Ints)];
 static A134: [AttrDef; 2] = [val("axis", K::Int, D::Int(0)), val("reduction", K::String, D::String("none"))];
 static A135: [AttrDef; 1] = [val("reduction", K::String, D::String("none"))];
@@ -2295,7 +2295,7 @@ static A177: [AttrDef; 21] = [val("aggregate_function", K::String, D::String("SU
     att("target_ids", K::Ints), att("target_nodeids", K::Ints), att("target_treeids", K::Ints), att("target_weights", K::Floats),
     att("target_weights_as_tensor", K::Tensor)];
 static A178: [AttrDef; 2] = [att("classlabels_int64s", K::Ints), att("classlabels_strings", K::Strings)];
-static A179: [AttrDef; 4] = [att("prob_mod", K::Graph), att("scale", K::Float), att("score_mod", K::Graph), att("softmax_precision",
+static A179: [AttrDef; 4] = [att("prob_mod", K::Region), att("scale", K::Float), att("score_mod", K::Region), att("softmax_precision",
     K::Int)];
 static A180: [AttrDef; 3] = [val("decay_factor", K::Float, D::Float(0.0)), val("epsilon", K::Float, D::Float(1e-06)),
     val("norm_coefficient", K::Float, D::Float(0.0))];
@@ -2306,9 +2306,9 @@ static A183: [AttrDef; 4] = [req("alpha", K::Float), req("beta", K::Float), req(
 static A184: [AttrDef; 8] = [att("do_rotary", K::Int), att("mask_filter_value", K::Float), req("num_heads", K::Int),
     att("past_present_share_buffer", K::Int), att("qkv_hidden_sizes", K::Ints), att("rotary_embedding_dim", K::Int), att("scale", K::Float),
     val("unidirectional", K::Int, D::Int(0))];
-static A185: [AttrDef; 10] = [req("decoder", K::Graph), val("decoder_start_token_id", K::Int, D::Int(-1)), val("early_stopping", K::Int,
-    D::Int(0)), att("encoder", K::Graph), req("eos_token_id", K::Int), att("init_decoder", K::Graph), val("model_type", K::Int, D::Int(0)),
-    val("no_repeat_ngram_size", K::Int, D::Int(0)), req("pad_token_id", K::Int), val("vocab_size", K::Int, D::Int(-1))];
+static A185: [AttrDef; 10] = [req("decoder", K::Region), val("decoder_start_token_id", K::Int, D::Int(-1)), val("early_stopping", K::Int,
+    D::Int(0)), att("encoder", K::Region), req("eos_token_id", K::Int), att("init_decoder", K::Region), val("model_type", K::Int,
+    D::Int(0)), val("no_repeat_ngram_size", K::Int, D::Int(0)), req("pad_token_id", K::Int), val("vocab_size", K::Int, D::Int(-1))];
 static A186: [AttrDef; 2] = [val("axis", K::Int, D::Int(1)), req("is_inner_broadcast", K::Int)];
 static A187: [AttrDef; 2] = [val("max_ngram_size", K::Int, D::Int(3)), val("min_ngram_size", K::Int, D::Int(1))];
 static A188: [AttrDef; 2] = [val("epsilon", K::Float, D::Float(1e-05)), val("num_branches", K::Int, D::Int(0))];
@@ -2354,8 +2354,8 @@ static A208: [AttrDef; 4] = [val("bits", K::Int, D::Int(4)), val("block_size", K
     val("quantize_axis", K::Int, D::Int(1))];
 static A209: [AttrDef; 6] = [att("activation", K::String), val("alpha", K::Float, D::Float(1.0)), val("beta", K::Float, D::Float(0.0)),
     val("dtype", K::Int, D::Int(1)), val("transA", K::Int, D::Int(0)), val("transB", K::Int, D::Int(0))];
-static A210: [AttrDef; 9] = [req("decoder", K::Graph), val("decoder_start_token_id", K::Int, D::Int(-1)), att("encoder", K::Graph),
-    req("eos_token_id", K::Int), att("init_decoder", K::Graph), val("model_type", K::Int, D::Int(0)), val("no_repeat_ngram_size", K::Int,
+static A210: [AttrDef; 9] = [req("decoder", K::Region), val("decoder_start_token_id", K::Int, D::Int(-1)), att("encoder", K::Region),
+    req("eos_token_id", K::Int), att("init_decoder", K::Region), val("model_type", K::Int, D::Int(0)), val("no_repeat_ngram_size", K::Int,
     D::Int(0)), req("pad_token_id", K::Int), val("vocab_size", K::Int, D::Int(-1))];
 static A211: [AttrDef; 4] = [req("activation", K::Int), val("channels_last", K::Int, D::Int(1)), val("epsilon", K::Float, D::Float(1e-05)),
     req("groups", K::Int)];
@@ -2441,11 +2441,11 @@ static A256: [AttrDef; 3] = [val("normalized", K::Int, D::Int(0)), val("onesided
     D::Int(1))];
 static A257: [AttrDef; 5] = [att("interleaved", K::Int), att("is_packed_batching", K::Int), att("num_heads", K::Int),
     att("rotary_embedding_dim", K::Int), att("scale", K::Float)];
-static A258: [AttrDef; 15] = [val("custom", K::Int, D::Int(0)), req("decoder", K::Graph), val("decoder_start_token_id", K::Int, D::Int(-1)),
-    att("encoder", K::Graph), req("eos_token_id", K::Int), val("filter_value", K::Float, D::Float(-1e+20)), att("init_decoder", K::Graph),
-    val("min_tokens_to_keep", K::Int, D::Int(0)), val("model_type", K::Int, D::Int(0)), val("no_repeat_ngram_size", K::Int, D::Int(0)),
-    req("pad_token_id", K::Int), val("presence_penalty", K::Float, D::Float(0.0)), val("temperature", K::Float, D::Float(1.0)), val("top_p",
-    K::Float, D::Float(0.0)), val("vocab_size", K::Int, D::Int(-1))];
+static A258: [AttrDef; 15] = [val("custom", K::Int, D::Int(0)), req("decoder", K::Region), val("decoder_start_token_id", K::Int,
+    D::Int(-1)), att("encoder", K::Region), req("eos_token_id", K::Int), val("filter_value", K::Float, D::Float(-1e+20)),
+    att("init_decoder", K::Region), val("min_tokens_to_keep", K::Int, D::Int(0)), val("model_type", K::Int, D::Int(0)),
+    val("no_repeat_ngram_size", K::Int, D::Int(0)), req("pad_token_id", K::Int), val("presence_penalty", K::Float, D::Float(0.0)),
+    val("temperature", K::Float, D::Float(1.0)), val("top_p", K::Float, D::Float(0.0)), val("vocab_size", K::Int, D::Int(-1))];
 static A259: [AttrDef; 4] = [req("DLC", K::String), att("notes", K::String), att("snpe_version", K::String), att("target_device",
     K::String)];
 static A260: [AttrDef; 6] = [att("do_rotary", K::Int), req("kv_num_heads", K::Int), req("num_heads", K::Int), att("rotary_interleaved",
@@ -2465,9 +2465,9 @@ static A265: [AttrDef; 3] = [val("activation", K::String, D::String("none")), va
     val("state_update_capacity", K::Int, D::Int(0))];
 static A266: [AttrDef; 5] = [req("max_ngram_size", K::Int), req("n_head_per_ngram", K::Int), req("pad_id", K::Int), val("reset_on_eos",
     K::Int, D::Int(0)), val("state_update_capacity", K::Int, D::Int(0))];
-static A267: [AttrDef; 17] = [att("beginning_timestamp_token_id", K::Int), req("decoder", K::Graph), att("decoder_output_cross_qk", K::Int),
-    val("decoder_start_token_id", K::Int, D::Int(-1)), val("early_stopping", K::Int, D::Int(0)), att("encoder", K::Graph),
-    req("eos_token_id", K::Int), att("init_decoder", K::Graph), val("model_type", K::Int, D::Int(2)), val("no_repeat_ngram_size", K::Int,
+static A267: [AttrDef; 17] = [att("beginning_timestamp_token_id", K::Int), req("decoder", K::Region), att("decoder_output_cross_qk",
+    K::Int), val("decoder_start_token_id", K::Int, D::Int(-1)), val("early_stopping", K::Int, D::Int(0)), att("encoder", K::Region),
+    req("eos_token_id", K::Int), att("init_decoder", K::Region), val("model_type", K::Int, D::Int(2)), val("no_repeat_ngram_size", K::Int,
     D::Int(0)), att("no_speech_token_id", K::Int), att("no_timestamps_token_id", K::Int), req("pad_token_id", K::Int),
     att("start_of_lm_token_id", K::Int), att("transcribe_token_id", K::Int), att("translate_token_id", K::Int), val("vocab_size", K::Int,
     D::Int(-1))];

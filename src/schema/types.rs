@@ -1,5 +1,6 @@
 //! The form of one operator schema. Everything is `'static` data; nothing is built at run time.
 
+use crate::ir::AttrKind;
 use std::slice;
 
 /// One version of one operator.
@@ -127,26 +128,6 @@ pub struct AttrDef {
     pub default: Option<AttrDefault>,
 }
 
-/// Type of an attribute's value, as in `AttributeProto.AttributeType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the protobuf enum")]
-pub enum AttrKind {
-    Float,
-    Int,
-    String,
-    Tensor,
-    Graph,
-    SparseTensor,
-    TypeProto,
-    Floats,
-    Ints,
-    Strings,
-    Tensors,
-    Graphs,
-    SparseTensors,
-    TypeProtos,
-}
-
 /// Default of an attribute. No schema has a tensor, graph or type as default.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum AttrDefault {
@@ -177,8 +158,9 @@ pub enum Determinism {
 
 /// Short constructors in which the generated table is written.
 pub(super) mod build {
+    use crate::ir::AttrKind;
     use crate::schema::types::{
-        AttrDef, AttrDefault, AttrKind, Determinism, Param, ParamOption, Schema, TypeConstraint,
+        AttrDef, AttrDefault, Determinism, Param, ParamOption, Schema, TypeConstraint,
     };
 
     const fn param(

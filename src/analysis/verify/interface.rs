@@ -2,7 +2,7 @@
 
 use super::{defect, value_label};
 use crate::error::{Error, Result};
-use crate::ir::{AttrKind, Graph, Model, Name, Node, NodeId, OpId, Opsets, ValueId, shown_domain};
+use crate::ir::{Graph, Model, Name, Node, NodeId, OpId, Opsets, ValueId, shown_domain};
 use crate::schema::{self, Schema};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -102,7 +102,7 @@ fn fits(graph: &Graph, id: NodeId, node: &Node, schema: &Schema) -> Result<()> {
     }
     for known in schema.attrs {
         match node.attr(known.name) {
-            Some(given) if ir_kind(known.kind) != given.kind() => {
+            Some(given) if known.kind != given.kind() => {
                 return refuse(format!("has an attribute '{}' of another kind", known.name));
             }
             None if known.required => return refuse(format!("lacks the attribute '{}'", known.name)),
@@ -110,24 +110,4 @@ fn fits(graph: &Graph, id: NodeId, node: &Node, schema: &Schema) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A schema's kind in the words of the IR.
-fn ir_kind(kind: schema::AttrKind) -> AttrKind {
-    match kind {
-        schema::AttrKind::Float => AttrKind::Float,
-        schema::AttrKind::Int => AttrKind::Int,
-        schema::AttrKind::String => AttrKind::String,
-        schema::AttrKind::Tensor => AttrKind::Tensor,
-        schema::AttrKind::Graph => AttrKind::Region,
-        schema::AttrKind::SparseTensor => AttrKind::SparseTensor,
-        schema::AttrKind::TypeProto => AttrKind::Type,
-        schema::AttrKind::Floats => AttrKind::Floats,
-        schema::AttrKind::Ints => AttrKind::Ints,
-        schema::AttrKind::Strings => AttrKind::Strings,
-        schema::AttrKind::Tensors => AttrKind::Tensors,
-        schema::AttrKind::Graphs => AttrKind::Regions,
-        schema::AttrKind::SparseTensors => AttrKind::SparseTensors,
-        schema::AttrKind::TypeProtos => AttrKind::Types,
-    }
 }
