@@ -4,19 +4,15 @@ use super::measure::{data_bytes, node_count};
 use crate::analysis::verify;
 use crate::error::Result;
 use crate::io::load;
-use crate::ir::{Def, Graph, Model, OpId, ValueId};
+use crate::ir::{Def, Function, Graph, Model, OpId, ValueId, shown_domain};
 use crate::proto::ModelProto;
 use crate::report::{
     DiffReport, FunctionReport, InspectReport, OpCount, OpsetReport, TextReport, ValueReport, WeightReport,
 };
-use crate::text::{PrintOptions, print_model, type_text};
+use crate::text::{self, PrintOptions, print_model, type_text};
 use prost::Message;
-use similar::{ChangeTag, TextDiff};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Constants of more elements are cut short in texts for people.
-const SHORT: PrintOptions = PrintOptions { elide: Some(16), digest: true };
 
 /// What is in a model; `-` is standard input.
 ///
@@ -37,7 +33,7 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
         opsets: model
             .opsets
             .iter()
-            .map(|(domain, version)| OpsetReport { domain: spelled(domain), version })
+            .map(|(domain, version)| OpsetReport { domain: shown_domain(domain).to_owned(), version })
             .collect(),
         inputs: graph.root().inputs().iter().map(|&v| value(graph, v)).collect(),
         outputs: graph.root().outputs().map(|v| value(graph, v)).collect(),
@@ -55,7 +51,7 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
 /// The file is no model.
 pub fn model_text(path: &Path) -> Result<TextReport> {
     let model = load(path)?.model;
-    Ok(TextReport { input: path.display().to_string(), text: print_model(&model, SHORT) })
+    Ok(TextReport { input: path.display().to_string(), text: print_model(&model, PrintOptions::SHORT) })
 }
 
 /// What is different between two models, as text.
@@ -63,17 +59,11 @@ pub fn model_text(path: &Path) -> Result<TextReport> {
 /// # Errors
 /// One of the files is no model.
 pub fn diff(a: &Path, b: &Path) -> Result<DiffReport> {
-    let (old, new) = (model_text(a)?, model_text(b)?);
-    let diff = TextDiff::from_lines(&old.text, &new.text);
-    let count = |tag| diff.iter_all_changes().filter(|c| c.tag() == tag).count();
-    Ok(DiffReport {
-        same: old.text == new.text,
-        removed: count(ChangeTag::Delete),
-        added: count(ChangeTag::Insert),
-        diff: diff.unified_diff().context_radius(2).header(&old.input, &new.input).to_string(),
-        a: old.input,
-        b: new.input,
-    })
+    let found = text::diff(&load(a)?.model, &load(b)?.model);
+    let (a, b) = (a.display().to_string(), b.display().to_string());
+    let same = found.is_empty();
+    let diff = if same { String::new() } else { format!("--- {a}\n+++ {b}\n{}", found.lines) };
+    Ok(DiffReport { a, b, same, removed: found.removed, added: found.added, diff })
 }
 
 /// Name and version, which the IR carries without reading them.
@@ -85,22 +75,14 @@ fn producer(model: &Model) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn spelled(domain: &str) -> String {
-    if domain.is_empty() { "ai.onnx".to_owned() } else { domain.to_owned() }
-}
-
 fn value(graph: &Graph, v: ValueId) -> ValueReport {
     let value = graph.value(v);
     ValueReport { name: value.name().to_string(), ty: value.declared().map(type_text) }
 }
 
-fn graphs(model: &Model) -> impl Iterator<Item = &Graph> {
-    std::iter::once(&model.graph).chain(model.functions.iter().map(|f| &f.graph))
-}
-
 fn ops(model: &Model) -> Vec<OpCount> {
     let mut counts: BTreeMap<OpId, u64> = BTreeMap::new();
-    for (_, node) in graphs(model).flat_map(Graph::nodes) {
+    for (_, node) in model.graphs().flat_map(Graph::nodes) {
         *counts.entry(node.op()).or_default() += 1;
     }
     let mut ops: Vec<_> =
@@ -128,8 +110,8 @@ fn weights(model: &Model) -> Vec<WeightReport> {
 }
 
 fn functions(model: &Model) -> Vec<FunctionReport> {
-    let report = |f: &crate::ir::Function| FunctionReport {
-        name: format!("{}.{}", spelled(&f.domain), f.name),
+    let report = |f: &Function| FunctionReport {
+        name: format!("{}.{}", shown_domain(&f.domain), f.name),
         nodes: f.graph.len() as u64,
     };
     model.functions.iter().map(report).collect()

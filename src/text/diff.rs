@@ -2,12 +2,9 @@
 
 use super::{PrintOptions, print_model};
 use crate::ir::{Graph, Model, Node, Opsets, shown_domain};
-use similar::TextDiff;
+use similar::{ChangeTag, TextDiff};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// Tensors of more elements are abbreviated in a diff; a digest shows that they changed.
-const SHOWN_WHOLE: usize = 16;
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
@@ -32,7 +29,11 @@ pub struct Diff {
     pub initializers: Counts,
     /// Domains whose import changed, with the version before and after.
     pub opsets: BTreeMap<String, (Option<i64>, Option<i64>)>,
-    /// Unified diff of the two texts; empty where they are equal.
+    /// Lines that only the first text has.
+    pub removed: usize,
+    /// Lines that only the second text has.
+    pub added: usize,
+    /// Unified diff of the two texts, without names of files; empty where they are equal.
     pub lines: String,
 }
 
@@ -45,8 +46,7 @@ impl Diff {
 
 /// Compares two models as texts in which large tensors are abbreviated.
 pub fn diff(before: &Model, after: &Model) -> Diff {
-    let options = PrintOptions { elide: Some(SHOWN_WHOLE), digest: true };
-    let (old, new) = (print_model(before, options), print_model(after, options));
+    let (old, new) = (print_model(before, PrintOptions::SHORT), print_model(after, PrintOptions::SHORT));
     let mut found = Diff {
         nodes: counts(before, after, |g| g.len()),
         initializers: counts(before, after, |g| g.region_ids().map(|r| g.initializers(r).count()).sum()),
@@ -62,6 +62,8 @@ pub fn diff(before: &Model, after: &Model) -> Diff {
     found.ops.retain(|_, counts| counts.before != counts.after);
     if old != new {
         let lines = TextDiff::from_lines(&old, &new);
+        let count = |tag| lines.iter_all_changes().filter(|c| c.tag() == tag).count();
+        (found.removed, found.added) = (count(ChangeTag::Delete), count(ChangeTag::Insert));
         found.lines = lines.unified_diff().context_radius(CONTEXT).to_string();
     }
     found

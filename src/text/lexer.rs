@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 
-/// Bodies and types nested deeper than this are refused.
-const MAX_DEPTH: usize = 64;
+/// Bodies and types nested deeper than this are refused. A body is three messages deep in a model file, which may have
+/// [`wire::MAX_DEPTH`](crate::proto::wire::MAX_DEPTH) of them.
+const MAX_DEPTH: usize = 30;
 
 /// A position in untrusted text.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub(super) struct Lexer<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    /// Elements made by a rule so far; never more than [`made`](super::made) allows.
+    pub(super) made: usize,
 }
 
 /// A number or a string.
@@ -26,7 +29,7 @@ pub(super) enum Literal<'t> {
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, made: 0 }
     }
 
     /// The offset of the next token.

@@ -8,7 +8,7 @@ use super::lexer::Lexer;
 use crate::error::Result;
 use crate::tensor::{DType, Tensor, element_count};
 
-/// A few characters may ask for no more than this many elements.
+/// A text may ask for no more than this many elements in all.
 const MOST: usize = 1 << 24;
 
 /// Whether a rule comes next.
@@ -24,8 +24,10 @@ pub(super) fn read(lexer: &mut Lexer<'_>, dtype: DType, shape: &[usize]) -> Resu
     if !random && !lexer.eat_call("fill") {
         return Ok(None);
     }
-    let count = element_count(shape).filter(|&n| n <= MOST);
-    let count = count.ok_or_else(|| lexer.error_at(at, format!("more than {MOST} elements")))?;
+    let count = element_count(shape).filter(|&n| n <= MOST - lexer.made);
+    let count =
+        count.ok_or_else(|| lexer.error_at(at, format!("a text may make no more than {MOST} elements")))?;
+    lexer.made += count;
     let values = if random { random_values(lexer, dtype, count)? } else { vec![lexer.float()?; count] };
     lexer.expect(")")?;
     Tensor::from_f64s(dtype, shape, &values).map(Some).map_err(|e| lexer.error_at(at, e.message()))

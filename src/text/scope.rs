@@ -71,7 +71,8 @@ impl Draft {
                         self.graph.set_declared(value, ty);
                     }
                 }
-                Role::Info(ty) => self.graph.set_declared(value, Some(ty)),
+                Role::Info(ty) if home == Some(reading.region) => self.graph.set_declared(value, Some(ty)),
+                Role::Info(_) => {}
             }
         }
         Ok(self.graph)

@@ -184,6 +184,11 @@ pub struct PrintOptions {
     pub digest: bool,
 }
 
+impl PrintOptions {
+    /// For people: tensors of more than 16 elements are cut short, and a change of one shows.
+    pub const SHORT: Self = Self { elide: Some(16), digest: true };
+}
+
 /// How many elements of an abbreviated tensor are shown.
 const SHOWN: usize = 4;
 

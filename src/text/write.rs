@@ -29,7 +29,7 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
             match c {
                 '"' | '\\' => out.extend(['\\', c]),
                 '\n' | '\t' => out.push(c),
-                '\0'..='\x1f' | '\x7f' => escape(&mut out, c as u8),
+                c if c.is_control() => c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| escape(&mut out, b)),
                 _ => out.push(c),
             }
         }
@@ -91,6 +91,7 @@ mod tests {
             assert_eq!(quoted_unless_plain(name), want);
         }
         assert_eq!(quoted_unless_plain("Inf"), "\"Inf\"");
+        assert_eq!(quoted("\u{9b}".as_bytes()), "\"\\xc2\\x9b\"");
         assert_eq!(quoted(b"\"\\\n\r\xff\xc3\xa9"), "\"\\\"\\\\\n\\x0d\\xff\u{e9}\"");
     }
 }

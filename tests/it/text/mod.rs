@@ -126,7 +126,7 @@ fn errors_name_line_and_column() {
         ),
         ("g (x) => (x) <float[3] w = {1, 2}> {}", "needs 12 bytes and has 8"),
         ("g (x) => (x) <float[N] w = {1, 2}> {}", "sizes that are numbers"),
-        ("g (x) => (x) <float[99999,99999] w = random(1)> {}", "more than"),
+        ("g (x) => (x) <float[99999,99999] w = random(1)> {}", "no more than"),
         ("g (x) => (x) <int8[1] w = {128}> {}", "128 does not fit int8"),
         ("g (x) => (x) <float[2] w = [\"location\": \"f\"]> {}", "external data"),
         ("g (x) => (x) <float[2] w = {1, ... 2 in all}> {}", "left out"),
@@ -148,6 +148,38 @@ fn deep_nesting_is_an_error() {
 }
 
 #[test]
+fn a_short_text_does_not_ask_for_much_memory() {
+    let weights: Vec<String> = (0..2000).map(|i| format!("float[9999999] w{i} = fill(1)")).collect();
+    let error = parse_model(&format!("g (x) => (x) <{}> {{}}", weights.join(", "))).unwrap_err();
+    assert!(error.message().contains("no more than"), "{error}");
+}
+
+#[test]
+fn what_is_read_can_be_written_and_read_again() {
+    let depth = (1..200).rev().find_map(|depth| {
+        let text = format!(
+            "g (bool c) => (y) {{ y = {}Relu (c){} }}",
+            "If <then_branch = b () => (x) { x = ".repeat(depth),
+            "}> (c)".repeat(depth)
+        );
+        Some((depth, parse_model(&text).ok()?))
+    });
+    let (depth, model) = depth.unwrap();
+    assert!(depth > 20, "{depth}");
+    onnxpress::io::load_bytes(onnxpress::io::to_bytes(&model).unwrap()).unwrap();
+}
+
+#[test]
+fn a_type_declared_in_a_body_is_not_that_of_an_outer_value() {
+    let text = "g (float[2] x, bool c) => (y) {
+        h = Neg (x)
+        y = If (c) <then_branch = b () => (z) <float[7] h> { z = Abs (h) }, else_branch = e () => (h) {}> }";
+    let model = parse_model(text).unwrap();
+    let mut values = model.graph.value_ids().map(|v| model.graph.value(v));
+    assert!(values.find(|v| &**v.name() == "h").unwrap().declared().is_none());
+}
+
+#[test]
 fn names_that_clash_are_changed() {
     use onnxpress::ir::{Attr, NewNode, NewOutput, OpId, RegionId};
     let mut model = Model::new(20);
@@ -162,7 +194,7 @@ fn names_that_clash_are_changed() {
     let y = g.node(holder).outputs()[0];
     g.add_output(RegionId::ROOT, y);
     let text = print(&model);
-    assert!(text.contains("x_2 = Neg (x)") && text.contains("value_1 = If (x)"), "{text}");
+    assert!(text.contains("x_1 = Neg (x)") && text.contains("value = If (x)"), "{text}");
     assert_eq!(round(&text), text);
 }
 
