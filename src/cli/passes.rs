@@ -6,6 +6,7 @@ use super::screen::Screen;
 use crate::error::Result;
 use crate::pipeline::registry;
 use crate::report::{self, PassList, PassRow};
+use crate::rewrite::Meta;
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -15,7 +16,7 @@ pub(super) struct PassesArgs {
 }
 
 pub(super) fn run(args: &PassesArgs, screen: &mut Screen) -> Result<Ending> {
-    let row = |m: &crate::rewrite::Meta| PassRow {
+    let row = |m: &Meta| PassRow {
         id: m.id.to_owned(),
         exactness: m.exactness.to_string(),
         level: m.exactness.level(),

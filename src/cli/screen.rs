@@ -4,6 +4,7 @@ use super::args::Talk;
 use super::bar::Bar;
 use crate::diag::{Diags, Severity};
 use crate::error::{Error, Result};
+use crate::report::plain;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -77,8 +78,8 @@ impl Screen {
     }
 
     pub(super) fn error(&mut self, error: &Error) {
-        let help = error.help().map(|h| format!("\n{HELP}help{HELP:#}: {h}")).unwrap_or_default();
-        say(&format!("{ERROR}error{ERROR:#}: {error}{help}\n"));
+        let help = error.help().map(|h| format!("\n{HELP}help{HELP:#}: {}", plain(h))).unwrap_or_default();
+        say(&format!("{ERROR}error{ERROR:#}: {}{help}\n", plain(&error.to_string())));
     }
 
     /// Warnings, and notes where more was asked for.
@@ -89,7 +90,7 @@ impl Screen {
                 Severity::Note if self.verbose => ("note", NOTE),
                 Severity::Note => continue,
             };
-            self.talk(&format!("{style}{word}{style:#}: {diag}\n"));
+            self.talk(&format!("{style}{word}{style:#}: {}\n", plain(&diag.to_string())));
         }
     }
 

@@ -68,6 +68,7 @@ fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             // XML has no way to write most control characters.
             c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -142,15 +143,21 @@ fn html(report: &CompareReport) -> String {
 
 fn markdown(report: &CompareReport) -> String {
     let row = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|")).collect();
+        let cells: Vec<String> = cells.iter().map(|c| markdown_text(c)).collect();
         format!("| {} |\n", cells.join(" | "))
     };
-    let mut text = format!("# {} against {}: {}\n\n", report.b, report.a, report.parity.status.word());
-    let _ = writeln!(text, "{}\n", summary(report));
+    let title = markdown_text(&format!("{} against {}", report.b, report.a));
+    let mut text = format!("# {title}: {}\n\n", report.parity.status.word());
+    let _ = writeln!(text, "{}\n", markdown_text(&summary(report)));
     text.push_str(&row(&HEADER.map(str::to_owned)));
     text.push_str("| --- | ---: | ---: | ---: | ---: | ---: | --- |\n");
     report.parity.outputs.iter().for_each(|o| text.push_str(&row(&o.cells())));
     text
+}
+
+/// On one line, and in a cell of its own.
+fn markdown_text(text: &str) -> String {
+    escape(text).replace("&quot;", "\"").replace('|', "\\|").replace(['\n', '\t'], " ")
 }
 
 #[cfg(test)]
@@ -176,7 +183,7 @@ mod tests {
             reason: None,
         };
         let parity = ParityReport {
-            outputs: vec![output("a<b>", true), output("c|d", false)],
+            outputs: vec![output("a<b>", true), output("c|d\n", false)],
             cases: 2,
             ..ParityReport::without(Status::Failed, "exact", None)
         };
@@ -210,7 +217,7 @@ mod tests {
     #[test]
     fn markdown_and_html_hold_every_output() {
         let markdown = Format::Markdown.render(&report());
-        assert!(markdown.contains("| c\\|d | 0.5 |"), "{markdown}");
+        assert!(markdown.contains("| c\\|d  | 0.5 |") && markdown.contains("| a&lt;b&gt; |"), "{markdown}");
         let html = Format::Html.render(&report());
         assert!(html.contains("a&lt;b&gt;") && html.contains("class=\"differs\""), "{html}");
     }

@@ -1,5 +1,6 @@
 //! What is in a model.
 
+use super::plain;
 use super::table::{BOLD, table};
 use super::units::{bytes, thousands};
 use crate::diag::Diags;
@@ -89,7 +90,8 @@ impl InspectReport {
     /// As a person reads it.
     pub fn human(&self) -> String {
         let mut text = String::new();
-        let opsets: Vec<String> = self.opsets.iter().map(|o| format!("{} {}", o.domain, o.version)).collect();
+        let opsets: Vec<String> =
+            self.opsets.iter().map(|o| format!("{} {}", plain(&o.domain), o.version)).collect();
         let _ = writeln!(
             text,
             "{BOLD}{}{BOLD:#}: {}, IR {}, {}",
@@ -99,7 +101,7 @@ impl InspectReport {
             opsets.join(", ")
         );
         if let Some(producer) = &self.producer {
-            let _ = writeln!(text, "made by {producer}");
+            let _ = writeln!(text, "made by {}", plain(producer));
         }
         for (title, values) in [("input", &self.inputs), ("output", &self.outputs)] {
             let rows = values.iter().map(|v| vec![v.name.clone(), v.ty.clone().unwrap_or("?".into())]);

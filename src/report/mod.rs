@@ -10,6 +10,7 @@ mod number;
 mod optimize;
 mod parity;
 mod pass;
+mod plain;
 mod table;
 mod units;
 
@@ -20,6 +21,7 @@ pub use number::Number;
 pub use optimize::{Change, MissReport, OptimizeReport, PassReport, why};
 pub use parity::{Culprit, DivergenceReport, OutputReport, ParityReport, Status};
 pub use pass::{PassList, PassRow};
+pub use plain::plain;
 pub use units::{bytes, count, seconds};
 
 use serde::Serialize;

@@ -14,7 +14,7 @@ impl Serialize for Number {
 }
 
 impl fmt::Display for Number {
-    /// Two significant digits, as a person compares them: `2.1e-6`, `0`, `inf`.
+    /// Short, as a person compares them: three decimals (`0.3`, `120.457`), or two digits and a power (`2.1e-6`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             x if x.is_nan() => f.write_str("nan"),

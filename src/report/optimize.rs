@@ -1,8 +1,8 @@
 //! What `optimize` has done.
 
-use super::ParityReport;
 use super::table::{BOLD, DIM, table};
 use super::units::{bytes, count, seconds, thousands};
+use super::{ParityReport, plain};
 use crate::diag::Diags;
 use crate::recipe::Recipe;
 use serde::Serialize;
@@ -143,7 +143,8 @@ pub fn why(pass: &PassReport) -> String {
     let mut misses: Vec<_> = pass.misses.iter().collect();
     misses.sort_by_key(|(_, m)| std::cmp::Reverse(m.count));
     for (reason, miss) in misses {
-        let _ = writeln!(text, "  {:>5}  {reason}\n         {DIM}first: {}{DIM:#}", miss.count, miss.example);
+        let (reason, example) = (plain(reason), plain(&miss.example));
+        let _ = writeln!(text, "  {:>5}  {reason}\n         {DIM}first: {example}{DIM:#}", miss.count);
     }
     text
 }

@@ -1,8 +1,8 @@
 //! What the comparison of a model with its original came to.
 
-use super::Number;
 use super::table::table;
 use super::units::count;
+use super::{Number, plain};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
@@ -164,7 +164,7 @@ impl ParityReport {
         }
         // A mismatch says by how much in its reason.
         parts.extend(self.difference().filter(|_| self.status != Status::Failed));
-        parts.extend(self.reason.clone());
+        parts.extend(self.reason.as_deref().map(|reason| plain(reason).into_owned()));
         format!("{style}{word}{style:#}: {}", parts.join(", "))
     }
 

@@ -1,5 +1,6 @@
 //! Tables without lines: columns two spaces apart, the header bold, figures to the right.
 
+use super::plain;
 use anstyle::{Effects, Style};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -14,11 +15,11 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|h| h.trim_start_matches('>')));
-    table.add_rows(rows);
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| plain(cell))));
     let last = header.len().saturating_sub(1);
-    for (i, column) in table.column_iter_mut().enumerate() {
+    for (i, (column, title)) in table.column_iter_mut().zip(header).enumerate() {
         column.set_padding((if i == 0 { 2 } else { 0 }, if i == last { 0 } else { 2 }));
-        if header[i].starts_with('>') {
+        if title.starts_with('>') {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -47,5 +48,10 @@ mod tests {
         );
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(lines, ["  a           12", "  bcdef        3"]);
+    }
+
+    #[test]
+    fn cells_hold_no_commands() {
+        assert!(table(&["name"], vec![vec!["a\u{1b}]0;b".into()]]).ends_with("  a\\u{1b}]0;b\n"));
     }
 }
