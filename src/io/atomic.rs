@@ -23,10 +23,14 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 }
 
 /// Removes all that was written but is not yet in place; for a process that ends without unwinding.
+///
+/// From then on no model can be written: whoever tries waits for the end.
 pub fn discard_unfinished() {
-    for file in std::mem::take(&mut *unfinished()) {
+    let mut unfinished = unfinished();
+    for file in std::mem::take(&mut *unfinished) {
         let _ = fs::remove_file(file);
     }
+    std::mem::forget(unfinished);
 }
 
 /// Files written but not yet in place; dropped without [`Commit::commit`] they vanish.
@@ -88,8 +92,11 @@ impl Commit {
         builder.prefix(".onnxpress-").suffix(".tmp");
         #[cfg(unix)]
         builder.permissions(new_file_permissions());
+        // Taken before the file is there, so that no moment finds it unlisted.
+        let mut unfinished = unfinished();
         let temporary = builder.tempfile_in(folder_of(target)).map_err(failed)?;
-        unfinished().insert(temporary.path().to_path_buf());
+        unfinished.insert(temporary.path().to_path_buf());
+        drop(unfinished);
         if let Some(present) = present {
             temporary.as_file().set_permissions(present.permissions()).map_err(failed)?;
         }
@@ -102,11 +109,12 @@ impl Commit {
     /// A rename fails.
     pub(crate) fn last(&mut self) -> Result<Option<&Path>> {
         let Some(last) = self.files.pop() else { return Ok(None) };
+        let mut unfinished = unfinished();
         for Pending { temporary, target } in self.files.drain(..) {
             let is_new = !target.exists();
             temporary.persist(&target).map_err(|e| cannot_write(&target, &e.error))?;
             if is_new {
-                unfinished().insert(target.clone());
+                unfinished.insert(target.clone());
                 self.ahead.push(target);
             }
         }
