@@ -158,10 +158,12 @@ mod tests {
 
     #[test]
     fn bad_entries_are_errors() {
-        let (_dir, mut files) = folder();
+        let (dir, mut files) = folder();
+        fs::create_dir(dir.path().join("folder")).unwrap();
         let bad = [
             ("", "", "", "location"),
             ("none.bin", "", "", "missing"),
+            ("folder", "", "", "regular file"),
             ("/etc/passwd", "", "", "outside"),
             ("../w.bin", "", "", "outside"),
             ("a/../../w.bin", "", "", "outside"),

@@ -31,9 +31,15 @@ pub(crate) fn open(path: &Path) -> Result<Bytes> {
 /// Maps an external data file, which may be empty; else as [`open`].
 ///
 /// # Errors
-/// The file is missing or cannot be read.
+/// The file is missing, not a regular one, or cannot be read.
 pub(crate) fn open_data(path: &Path) -> Result<Bytes> {
-    File::open(path).and_then(|file| map(&file)).map_err(|e| cannot_read(path, &e))
+    let failed = |e: io::Error| cannot_read(path, &e);
+    // Before it is opened: a pipe would not be until somebody writes to it.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        let error = Error::new("is not a regular file").in_file(path);
+        return Err(error.with_help("put the data file that belongs to the model there"));
+    }
+    File::open(path).and_then(|file| map(&file)).map_err(failed)
 }
 
 /// Reads a model from standard input to its end.

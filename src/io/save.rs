@@ -17,7 +17,7 @@ use super::folder_of;
 use super::rope::Rope;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
-use crate::ir::{Def, Graph, Model, ValueId};
+use crate::ir::{Attr, Def, Graph, Model, ValueId};
 use crate::tensor::{Data, Tensor};
 
 /// No protobuf message may be longer, in bytes.
@@ -204,6 +204,16 @@ fn initializers(graph: &Graph) -> impl Iterator<Item = (ValueId, &Tensor)> {
     })
 }
 
+/// The constants of a graph, those of attributes included.
+fn tensors(graph: &Graph) -> impl Iterator<Item = &Tensor> {
+    let held = graph.nodes().flat_map(|(_, node)| node.attrs()).flat_map(|a| match &a.value {
+        Attr::Tensor(tensor) => std::slice::from_ref(tensor),
+        Attr::Tensors(tensors) => tensors,
+        _ => &[],
+    });
+    initializers(graph).map(|(_, tensor)| tensor).chain(held)
+}
+
 /// Writes the data file, not yet in place, and says what lies where in it.
 fn write_data(
     wanted: &[(ValueId, &Tensor)],
@@ -269,7 +279,7 @@ fn refuse_inputs(model: &Model, path: &Path, options: &WriteOptions) -> Result<(
     if is_same_file(path, source) {
         return refused("the input itself");
     }
-    for (_, tensor) in initializers(&model.graph) {
+    for tensor in model.graphs().flat_map(tensors) {
         if let Data::External(e) = tensor.data()
             && is_same_file(path, &folder_of(source).join(&*e.location))
         {

@@ -138,3 +138,23 @@ fn the_input_and_its_data_are_never_overwritten() {
     fs::remove_file(link).unwrap();
     assert_eq!(names(dir.path()), before);
 }
+
+#[test]
+fn the_data_of_an_attribute_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, data) = (dir.path().join("m.onnx"), dir.path().join("k.bin"));
+    fs::write(&data, [0; 8]).unwrap();
+    let mut constant = node("Constant", &[], &["k"]);
+    constant.attribute.push(onnxpress::proto::AttributeProto {
+        name: Some("value".into()),
+        t: Some(external("", 2, &[("location", "k.bin")])),
+        r#type: Some(4),
+        ..Default::default()
+    });
+    let proto = model(graph(vec![constant, node("Add", &["x", "k"], &["y"])]));
+    fs::write(&path, proto.encode_to_vec()).unwrap();
+    let loaded = io::load(&path).unwrap();
+    let error = io::save(&loaded.model, &data, &options(ExternalData::Keep, &path)).unwrap_err();
+    assert!(error.message().contains("data file"), "{error}");
+    assert_eq!(fs::read(&data).unwrap(), [0; 8]);
+}
