@@ -198,7 +198,7 @@ impl ParityReport {
                 "cause: {pass}, {at}; --disable {pass} or --pass-limit {harmless} leaves it out\n"
             ));
         }
-        text
+        plain(&text).into_owned()
     }
 
     /// A table of the outputs.

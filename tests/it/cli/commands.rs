@@ -110,7 +110,9 @@ fn the_long_version_names_the_runtimes() {
 fn names_in_a_model_do_not_command_the_terminal() {
     let place = Place::new();
     let model = |input: &str| {
-        format!(r#"<ir_version: 8, opset_import: ["" : 17]> g (float[2] {input}) => (y) {{ y = Relu ("a\x1b[2Jb") }}"#)
+        format!(
+            r#"<ir_version: 8, opset_import: ["" : 17]> g (float[2] {input}) => (y) {{ y = Relu ("a\x1b[2Jb") }}"#
+        )
     };
     place.model("m.onnx", &model(r#""a\x1b[2Jb""#));
     let shown = place.run(&["inspect", "m.onnx", "--color", "always"]);
