@@ -113,7 +113,7 @@ def examine(model, tools, store, scratch, timeout, again):
         results[tool] = run_tool(tools, tool, model, out, timeout)
         if results[tool]["status"] == "ok":
             fresh[out] = tool
-        else:
+        elif results[tool]["status"] != "timeout":  # that may have been the machine's doing
             store.save(tool, results[tool])
     verdicts = check(model, list(fresh), timeout) if fresh else {}
     for out, tool in fresh.items():

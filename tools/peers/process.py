@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 
-POLL_SECONDS = 0.004
+LEAST_POLL, MOST_POLL = 0.002, 0.02
 TAIL_BYTES = 2000
 
 
@@ -36,7 +36,7 @@ def measure(command, timeout, folder, environment=None):
             if not expired and time.monotonic() - begin > timeout:
                 expired = True
                 os.killpg(child.pid, signal.SIGKILL)
-            time.sleep(POLL_SECONDS)
+            time.sleep(min(MOST_POLL, max(LEAST_POLL, (time.monotonic() - begin) / 100)))
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(max(0, out.seek(0, os.SEEK_END) - TAIL_BYTES))
