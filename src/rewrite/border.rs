@@ -2,6 +2,7 @@
 
 use super::Miss;
 use crate::ir::{Def, Graph, RegionId, Use, ValueId};
+use rustc_hash::FxHashSet;
 
 fn returned_by(graph: &Graph, value: ValueId) -> impl Iterator<Item = RegionId> + '_ {
     graph.value(value).uses().iter().filter_map(|u| match u {
@@ -29,6 +30,17 @@ pub(super) fn check(
             return Err(Miss::because("an output needs a producer of its own, apart from the input", old));
         }
         if returned_by(graph, new).any(|r| Some(r) != spliced) || returned_by(graph, old).count() > 1 {
+            return Err(Miss::because("two outputs cannot be one value", old));
+        }
+    }
+    Ok(())
+}
+
+/// Whether no two values that are returned get the same one in their place.
+pub(super) fn check_apart(graph: &Graph, replace: &[(ValueId, ValueId)]) -> Result<(), Miss> {
+    let mut taken = FxHashSet::default();
+    for &(old, new) in replace {
+        if returned_by(graph, old).next().is_some() && !taken.insert(new) {
             return Err(Miss::because("two outputs cannot be one value", old));
         }
     }

@@ -52,6 +52,7 @@ pub(super) fn commit(
         same_type(graph, old, new)?;
         border::check(graph, old, new, patch.splice)
     });
+    let checked = checked.and_then(|()| border::check_apart(graph, &replace));
     if let Err(miss) = checked {
         take_back(graph, added);
         return Err(miss);
