@@ -198,3 +198,15 @@ fn calls_in_circles_end() {
     );
     assert_eq!(shown(&model, "y"), "float");
 }
+
+#[test]
+fn floats_are_counted_where_both_precisions_agree() {
+    let (model, ..) = infer(
+        "g (float x) => (float[?] y, float[?] z)
+         <float zero = {0}, float tenth = {0.1}, float more = {1.1}, float one = {1}> {
+            y = Range (tenth, more, one)
+            z = Range (zero, more, one)
+         }",
+    );
+    assert_eq!([shown(&model, "y"), shown(&model, "z")], ["float[y.0]", "float[2]"]);
+}

@@ -98,9 +98,12 @@ fn range(site: &mut Site<'_>) -> Option<()> {
     site.set_shape(0, [fresh]);
     if site.found_dtype(0).is_none_or(DType::is_float) {
         let [start, limit, delta] = [0, 1, 2].map(|i| site.floats(i).filter(|v| v.len() == 1).map(|v| v[0]));
-        let count = ((limit? - start?) / delta?).ceil().max(0.0);
-        if count.is_finite() && count < 1e9 {
-            site.set_shape(0, [Dim::Fixed(count as u64)]);
+        let (start, limit, delta) = (start?, limit?, delta?);
+        let double = ((limit - start) / delta).ceil().max(0.0);
+        let single = ((limit as f32 - start as f32) / delta as f32).ceil().max(0.0);
+        // In which precision the numbers are counted is the runtime's choice.
+        if double == f64::from(single) && double < 1e9 {
+            site.set_shape(0, [Dim::Fixed(double as u64)]);
         }
         return Some(());
     }

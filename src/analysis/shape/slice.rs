@@ -113,7 +113,11 @@ impl Cut {
         let before = DimExpr::constant(-1);
         let start = match self.start.as_ref()? {
             e if e.as_constant().is_some_and(|c| c >= FAR) => last.clone(),
-            e => wrapped(e, n)?.minimum(&last)?,
+            e if e.as_constant() == Some(-1) || n.as_constant() == Some(0) => last.clone(),
+            e if e.is_nonneg() => e.minimum(&last)?,
+            // A start before the first element is the first, of an axis that has one.
+            e if n.is_positive() => wrapped(e, n)?.minimum(&last)?.maximum(&DimExpr::constant(0))?,
+            _ => return None,
         };
         let end = match self.end.as_ref()? {
             e if e.as_constant().is_some_and(|c| c <= -FAR) => before,
@@ -222,6 +226,12 @@ mod tests {
         assert_eq!(size(1, 100, 3, &Dim::Fixed(9)), "3");
         assert_eq!(size(5, 1, 1, &Dim::Fixed(9)), "0");
         assert_eq!(size(-1, 2, -2, &Dim::Fixed(9)), "3");
+        assert_eq!(size(-100, -200, -1, &Dim::Fixed(9)), "1");
+        assert_eq!(size(-100, -200, -1, &Dim::Fixed(0)), "0");
+        assert_eq!(size(3, i64::MIN, -1, &Dim::Fixed(0)), "0");
+        let number = |n| Some(DimExpr::constant(n));
+        let maybe_empty = Cut { axis: 0, start: number(-2), end: number(i64::MIN), step: Some(-1) };
+        assert_eq!(maybe_empty.size(&n), None);
         let minus = DimExpr::symbol("n").neg();
         let last = Cut { axis: 0, start: minus, end: Some(DimExpr::constant(i64::MAX)), step: Some(1) };
         assert_eq!(last.size(&n), Some(n));
