@@ -84,6 +84,7 @@ impl Fusion for FuseLayerNorm {
             "mean and variance run over different axes"
         );
         let dims = &shape[first..];
+        require!(dims.iter().all(|d| d.as_fixed() != Some(0)), x, "there is nothing to normalize");
         let bias = m.try_get(v.bias);
         for weight in [Some(m.get(v.scale)), bias].into_iter().flatten() {
             require!(
