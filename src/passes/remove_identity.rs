@@ -200,7 +200,6 @@ fn one_part(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
 
 fn dropout(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
     let n = cx.node(node);
-    holds(!cx.is_random(node))?;
     for &mask in &n.outputs()[1..] {
         require!(cx.graph.value(mask).uses().is_empty(), mask, "the mask of the Dropout is read");
     }

@@ -122,7 +122,11 @@ impl Run<'_> {
     ) -> Result<(), Miss> {
         let view = Context { graph, opsets: self.opsets, facts, in_function: self.in_function };
         if view.is_random(node) {
-            return Err(Miss::Silent);
+            return Err(if self.rule.ops().is_empty() {
+                Miss::Silent
+            } else {
+                Miss::because("the node may draw random numbers or keep state", None)
+            });
         }
         let patch = self.rule.visit(&view, node)?;
         let env = Env { opsets: self.opsets, functions: self.functions };
