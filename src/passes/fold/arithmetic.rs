@@ -88,20 +88,27 @@ macro_rules! floats {
 floats!(f32, f64);
 
 /// Half types through `f32`, which has more than twice their digits: rounding twice is rounding once.
+///
+/// `rounds` says whether each node rounds: ONNX Runtime has no half kernels for the CPU and computes chains of them in
+/// `f32`, so that only what needs no rounding is the same there.
 macro_rules! halves {
-    ($($t:ty),*) => { $(
+    ($($t:ty, $rounds:expr);*) => { $(
         impl Number for $t {
             fn binary(op: &str, a: Self, b: Self, fmod: bool) -> Option<Self> {
-                f32::binary(op, a.to_f32(), b.to_f32(), fmod).map(Self::from_f32)
+                let wide = f32::binary(op, a.to_f32(), b.to_f32(), fmod)?;
+                let half = Self::from_f32(wide);
+                ($rounds || half.to_f32().to_bits() == wide.to_bits()).then_some(half)
             }
 
             fn unary(op: &str, a: Self) -> Option<Self> {
-                f32::unary(op, a.to_f32()).map(Self::from_f32)
+                let wide = f32::unary(op, a.to_f32())?;
+                let half = Self::from_f32(wide);
+                ($rounds || half.to_f32().to_bits() == wide.to_bits()).then_some(half)
             }
         }
     )* };
 }
-halves!(f16, bf16);
+halves!(f16, false; bf16, true);
 
 /// Calls a generic kernel with the Rust type of an element type.
 macro_rules! for_number {

@@ -171,3 +171,14 @@ fn old_opsets_broadcast_otherwise() {
         [("starts", Attr::Ints(vec![1])), ("ends", Attr::Ints(vec![3])), ("axes", Attr::Ints(vec![0]))];
     check(all("Slice", 1, &attrs, &[iota(&[4])], 1).map(|mut v| v.remove(0)), &[2], &[1, 2]);
 }
+
+#[test]
+fn halves_that_would_be_rounded_are_left_to_the_runtime() {
+    use half::{bf16, f16};
+    let halves = |v: &[f32]| Tensor::vector(&v.iter().map(|&v| f16::from_f32(v)).collect::<Vec<_>>());
+    let brains = |v: &[f32]| Tensor::vector(&v.iter().map(|&v| bf16::from_f32(v)).collect::<Vec<_>>());
+    let sum = one("Add", &[], &[halves(&[1.5, 2.0]), halves(&[0.25, 4.0])]).unwrap();
+    assert_eq!(sum.to_f64s().unwrap(), [1.75, 6.0]);
+    assert!(one("Div", &[], &[halves(&[1.0]), halves(&[3.0])]).is_none());
+    assert!(one("Div", &[], &[brains(&[1.0]), brains(&[3.0])]).is_some());
+}

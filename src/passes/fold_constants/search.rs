@@ -2,7 +2,7 @@
 
 use crate::analysis::Facts;
 use crate::error::Result;
-use crate::ir::{Attr, Graph, NodeId, Opsets, RegionId, ValueId, topological};
+use crate::ir::{Attr, Dim, Graph, NodeId, Opsets, RegionId, ValueId, topological};
 use crate::passes::fold::{Call, evaluate as run_kernel};
 use crate::rewrite::Context;
 use crate::schema;
@@ -45,7 +45,7 @@ impl Known {
         self.values.get(&value).cloned().or_else(|| graph.const_value(value))
     }
 
-    /// Remembers what a node computes, unless that takes too much memory.
+    /// Remembers what a node computes, unless that takes too much memory or is not what the graph says of it.
     pub(super) fn insert(&mut self, graph: &Graph, node: NodeId, results: Vec<(ValueId, Tensor)>) -> bool {
         let held = |t: &Tensor| if matches!(t.data(), Data::Bytes(_)) { t.byte_len() } else { 0 };
         let bytes = results.iter().map(|(_, t)| held(t)).fold(self.bytes, usize::saturating_add);
@@ -54,7 +54,7 @@ impl Known {
             .outputs()
             .iter()
             .all(|o| graph.value(*o).uses().is_empty() || results.iter().any(|(v, _)| v == o));
-        if !complete || bytes > TOTAL_LIMIT {
+        if !complete || bytes > TOTAL_LIMIT || !results.iter().all(|(v, t)| is_of_type(graph, *v, t)) {
             return false;
         }
         self.bytes = bytes;
@@ -63,6 +63,17 @@ impl Known {
         self.order.push(node);
         true
     }
+}
+
+/// Whether a tensor has the type and the dims that are known of a value (S2).
+fn is_of_type(graph: &Graph, value: ValueId, tensor: &Tensor) -> bool {
+    graph.tensor_type(value).is_none_or(|ty| {
+        let dims = |shape: &[Dim]| {
+            let sizes = shape.iter().map(Dim::as_fixed).zip(tensor.shape());
+            shape.len() == tensor.rank() && sizes.into_iter().all(|(d, &n)| d.is_none_or(|d| d == n as u64))
+        };
+        ty.dtype == tensor.dtype() && ty.shape.as_deref().is_none_or(dims)
+    })
 }
 
 /// Runs the kernels over all regions, outer ones first.
@@ -85,7 +96,7 @@ fn visit(cx: &Context<'_>, region: RegionId, known: &mut Known, open: &mut FxHas
         }
         if let Some(results) = from_facts(cx, id).or_else(|| from_kernel(cx, id, known)) {
             known.insert(cx.graph, id, results);
-        } else if depends_on_constants(cx, id, known, open) && open.insert(id) {
+        } else if !rounds_halves(cx, id) && depends_on_constants(cx, id, known, open) && open.insert(id) {
             known.open.push(id);
         }
     }
@@ -105,6 +116,13 @@ fn may_fold(cx: &Context<'_>, id: NodeId) -> bool {
         && node.outputs().iter().any(read)
         && node.attrs().iter().all(|a| plain(&a.value))
         && !cx.is_random(id)
+}
+
+/// ONNX Runtime has few half kernels for the CPU: it computes chains in `f32` and rounds at their ends, so that a part
+/// of one gives other bits than the whole.
+fn rounds_halves(cx: &Context<'_>, id: NodeId) -> bool {
+    let node = cx.node(id);
+    node.op().name != "Cast" && node.outputs().iter().any(|&o| cx.graph.dtype(o) == Some(DType::F16))
 }
 
 /// Elements that shape inference knows, for outputs of fixed shape.
