@@ -27,8 +27,7 @@ pub struct PassContext<'a> {
     pub diags: &'a mut Diags,
     /// Evaluates constant nodes that we have no kernel for.
     pub runtime: Option<&'a dyn Runtime>,
-    /// Bytes by which one run of folding may grow the file: the same for every run, so that a fixpoint is one for the next
-    /// job too.
+    /// Bytes by which folding may still grow the file: whoever grows it takes them off.
     pub growth_budget: u64,
     /// The opset that the user asked for.
     pub opset: OpsetRequest,
