@@ -1,11 +1,11 @@
 //! Two sessions, the same inputs: does the candidate answer as the original does?
 //!
-//! The original runs first and alone, then the candidate: two large models are never in memory at once. An output
-//! passes where it differs by no more than the larger of what the declared [`Exactness`] allows and four times the
+//! The original runs first and alone, then the candidate: two large models are never in memory at once. The noise floor
+//! is measured on the smallest case, and on more only where an output would not pass without. An output passes where it differs by no more than the larger of what the declared [`Exactness`] allows and four times the
 //! model's own noise floor (see `noise`). Bit-equality is therefore demanded only of a model that answers a disturbance
 //! of its inputs with the same bits.
 
-use super::compare::compare;
+use super::compare::{Metrics, compare};
 use super::feeds::{self, FeedSet, Feeds};
 use super::instrument::{is_heavy, with_conditions, with_moved_weights};
 use super::noise::{self, Floor};
@@ -122,8 +122,12 @@ struct Proof<'a> {
 /// What the original answered, and how noisily.
 struct Reference {
     found: Found,
+    /// One an output, of the smallest case.
     floors: Vec<Floor>,
 }
+
+/// Each case of each output, compared.
+type Compared = Vec<Vec<Result<Metrics, String>>>;
 
 impl Proof<'_> {
     fn run(mut self, data: Option<Vec<FeedSet>>) -> Verdict {
@@ -143,7 +147,7 @@ impl Proof<'_> {
         verdict.feeds = reference.found.cases.iter().map(|c| c.feeds.label.clone()).collect();
         verdict.shared_random = shared.as_ref().map_or(0, |s| s.pools.len());
         verdict.untaken_branches = reference.found.untaken.clone();
-        self.judge(verdict, &reference, shared.as_ref(), &outputs)
+        self.judge(verdict, reference, shared.as_ref(), &outputs)
     }
 
     fn seed(&self) -> u64 {
@@ -178,11 +182,7 @@ impl Proof<'_> {
             Some(s) => (&s.original, s.pools.as_slice()),
             None => (self.original.model, &[][..]),
         };
-        let mut session = match shared {
-            Some(s) => self.copy_session(self.original, &s.original),
-            None => self.session(&self.original.source),
-        }
-        .map_err(cannot)?;
+        let mut session = self.original_session(shared).map_err(cannot)?;
         let found = match data {
             Some(sets) => self.run_sets(&mut *session, sets, pools, outputs).map_err(cannot)?,
             None => self.search(&mut *session, model, pools, outputs).map_err(cannot)?,
@@ -194,7 +194,10 @@ impl Proof<'_> {
                 found.tries
             ));
         }
-        let floors = self.floors(&mut *session, model, &found.cases, outputs);
+        let mut floors = vec![Floor::default(); outputs.len()];
+        if let Some(case) = found.cases.iter().min_by_key(|case| case.feeds.byte_len()) {
+            self.measure(&mut *session, model, std::slice::from_ref(case), outputs, &mut floors);
+        }
         Ok(Reference { found, floors })
     }
 
@@ -251,62 +254,106 @@ impl Proof<'_> {
         Some(Observer { session, conditions })
     }
 
-    fn floors(
+    /// Adds the noise of some cases to the floors.
+    fn measure(
         &mut self,
         session: &mut dyn Session,
         model: &Model,
         cases: &[Case],
         outputs: &[&str],
-    ) -> Vec<Floor> {
+        floors: &mut [Floor],
+    ) {
         (self.progress)(Progress::Noise);
-        let mut floors = vec![Floor::default(); outputs.len()];
-        let cases = &cases[..cases.len().min(NOISE_CASES)];
-        noise::by_inputs(session, cases, outputs, self.seed(), self.options.noise_runs, &mut floors);
-        if noise::is_silent(&floors)
+        noise::by_inputs(session, cases, outputs, self.seed(), self.options.noise_runs, floors);
+        if noise::is_silent(floors)
             && !is_heavy(model, HEAVY)
             && let Some(copy) = with_moved_weights(model, self.seed())
             && let Ok(mut session) = self.copy_session(self.original, &copy)
         {
-            noise::by_weights(&mut *session, cases, outputs, &mut floors);
+            noise::by_weights(&mut *session, cases, outputs, floors);
+        }
+    }
+
+    /// The floors over several cases, by a session of the original's own. As they were where there is none.
+    fn more_floors(
+        &mut self,
+        reference: &Reference,
+        shared: Option<&Shared>,
+        outputs: &[&str],
+    ) -> Vec<Floor> {
+        let mut floors = reference.floors.clone();
+        let cases = &reference.found.cases;
+        let model = shared.map_or(self.original.model, |s| &s.original);
+        if let Ok(mut session) = self.original_session(shared) {
+            self.measure(&mut *session, model, &cases[..cases.len().min(NOISE_CASES)], outputs, &mut floors);
         }
         floors
+    }
+
+    fn original_session(&self, shared: Option<&Shared>) -> Result<Box<dyn Session>, RunError> {
+        match shared {
+            Some(s) => self.copy_session(self.original, &s.original),
+            None => self.session(&self.original.source),
+        }
     }
 
     fn judge(
         &mut self,
         mut verdict: Verdict,
-        reference: &Reference,
+        mut reference: Reference,
         shared: Option<&Shared>,
         outputs: &[&str],
     ) -> Verdict {
-        let session = match shared {
+        let compared = match self.candidate(&reference.found.cases, shared, outputs) {
+            Ok(compared) => compared,
+            Err((at, error)) => return self.only_the_original_runs(verdict, &error, &reference, at),
+        };
+        let mut judged = self.outputs(outputs, &reference.floors, &compared);
+        if judged.iter().any(|output| !output.passed) {
+            reference.floors = self.more_floors(&reference, shared, outputs);
+            judged = self.outputs(outputs, &reference.floors, &compared);
+        }
+        verdict.witness =
+            judged.iter().filter_map(|output| output.failed_at).min().map(|at| self.witness(&reference, at));
+        verdict.conclude(judged)
+    }
+
+    /// Runs the candidate on all cases; an error comes with the case.
+    fn candidate(
+        &mut self,
+        cases: &[Case],
+        shared: Option<&Shared>,
+        outputs: &[&str],
+    ) -> Result<Compared, (usize, RunError)> {
+        let mut session = match shared {
             Some(s) => self.copy_session(self.candidate, &s.candidate),
             None => self.session(&self.candidate.source),
-        };
-        let mut session = match session {
-            Ok(session) => session,
-            Err(e) => return self.only_the_original_runs(verdict, &e, reference, 0),
-        };
-        let mut judged: Vec<OutputVerdict> = outputs.iter().map(|name| OutputVerdict::new(name)).collect();
-        let cases = &reference.found.cases;
+        }
+        .map_err(|e| (0, e))?;
+        let mut compared: Compared = vec![Vec::with_capacity(cases.len()); outputs.len()];
         for (at, case) in cases.iter().enumerate() {
-            let answers = match session.run(&case.feeds.as_feeds(), outputs) {
-                Ok(answers) => answers,
-                Err(e) => return self.only_the_original_runs(verdict, &e, reference, at),
-            };
-            for (i, output) in judged.iter_mut().enumerate() {
-                let compared = match answers.get(i) {
-                    Some(answer) => compare(&case.outputs[i], answer),
-                    None => Err("missing".to_owned()),
-                };
-                output.add(self.options.exactness, reference.floors[i], compared);
-            }
-            if verdict.witness.is_none() && judged.iter().any(|o| !o.passed) {
-                verdict.witness = Some(self.witness(reference, at));
+            let answers = session.run(&case.feeds.as_feeds(), outputs).map_err(|e| (at, e))?;
+            for (i, all) in compared.iter_mut().enumerate() {
+                all.push(match (case.outputs.get(i), answers.get(i)) {
+                    (Some(reference), Some(answer)) => compare(reference, answer),
+                    _ => Err("missing".to_owned()),
+                });
             }
             (self.progress)(Progress::Candidate(at + 1, cases.len()));
         }
-        verdict.conclude(judged)
+        Ok(compared)
+    }
+
+    fn outputs(&self, names: &[&str], floors: &[Floor], compared: &Compared) -> Vec<OutputVerdict> {
+        let judge = |((name, &floor), cases): ((&&str, &Floor), &Vec<Result<Metrics, String>>)| {
+            let mut verdict = OutputVerdict::new(name);
+            for (at, case) in cases.iter().enumerate() {
+                verdict.add(self.options.exactness, floor, case.clone());
+                verdict.failed_at = verdict.failed_at.or((!verdict.passed).then_some(at));
+            }
+            verdict
+        };
+        names.iter().zip(floors).zip(compared).map(judge).collect()
     }
 
     fn witness(&self, reference: &Reference, case: usize) -> Witness {

@@ -80,6 +80,9 @@ pub struct OutputVerdict {
     pub noise_floor: f64,
     /// How far it is off; absent where it could not be compared.
     pub metrics: Option<Metrics>,
+    /// The first case that is not within tolerance.
+    #[serde(skip)]
+    pub(super) failed_at: Option<usize>,
 }
 
 impl Verdict {
@@ -147,6 +150,7 @@ impl OutputVerdict {
             tolerance: 0.0,
             noise_floor: 0.0,
             metrics: None,
+            failed_at: None,
         }
     }
 

@@ -202,6 +202,8 @@ fn session_options(
         api.check((table.SetInterOpNumThreads)(made.as_ptr(), 1))?;
         api.check((table.SetSessionGraphOptimizationLevel)(made.as_ptr(), level))?;
         api.check((table.SetDeterministicCompute)(made.as_ptr(), true))?;
+        // An arena keeps what the largest run took, and sessions here run a few times only.
+        api.check((table.DisableCpuMemArena)(made.as_ptr()))?;
         api.check((table.SetSessionLogSeverityLevel)(made.as_ptr(), LOG_FATAL))?;
     }
     if let Some(folder) = folder {

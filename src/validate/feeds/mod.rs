@@ -38,6 +38,11 @@ impl FeedSet {
         self.values.iter().map(|(name, value)| (name.as_str(), value)).collect()
     }
 
+    /// Bytes of all tensors.
+    pub(super) fn byte_len(&self) -> usize {
+        self.values.iter().map(|(_, value)| byte_len(value)).fold(0, usize::saturating_add)
+    }
+
     /// The value of an input.
     pub fn get(&self, name: &str) -> Option<&RunValue> {
         self.values.iter().find(|(n, _)| n == name).map(|(_, v)| v)
@@ -54,6 +59,15 @@ pub enum Feeds {
     },
     /// Read from a file or folder; see [`load`].
     Data(PathBuf),
+}
+
+fn byte_len(value: &RunValue) -> usize {
+    match value {
+        RunValue::Tensor(t) => t.byte_len(),
+        RunValue::Sequence(all) => all.iter().map(byte_len).fold(0, usize::saturating_add),
+        RunValue::Optional(inner) => inner.as_deref().map_or(0, byte_len),
+        RunValue::Map(keys, values) => keys.byte_len().saturating_add(values.byte_len()),
+    }
 }
 
 impl Default for Feeds {

@@ -186,3 +186,17 @@ fn two_proofs_are_equal() {
     let text = |verdict: &Verdict| serde_json::to_string(verdict).unwrap();
     assert_eq!(text(&once), text(&judge(twice, twice)));
 }
+
+#[test]
+fn noise_that_the_smallest_case_does_not_show_is_found_where_it_counts() {
+    let large: Answer = |x| match x.len() {
+        0..=10 => Ok(vec![0.0; x.len()]),
+        _ => Ok(x.iter().map(|v| (v.to_bits() & 1) as f32 / 8.0).collect()),
+    };
+    let other: Answer = |x| match x.len() {
+        0..=10 => Ok(vec![0.0; x.len()]),
+        _ => Ok(x.iter().map(|v| (v.to_bits() & 1) as f32 / 8.0 + 0.4).collect()),
+    };
+    let v = judge_as(Exactness::Exact, large, other);
+    assert_eq!((v.status, v.noise_floor), (Status::Passed, Some(0.125)), "{:?} {:?}", v.reason, v.feeds);
+}
