@@ -1,5 +1,6 @@
 //! Random typed graphs, written as text: every operand fits where it is used once `N` is 3.
 
+mod bodies;
 mod formulas;
 
 use std::fmt::Write as _;
@@ -137,7 +138,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(13) {
+        match self.below(17) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -147,9 +148,13 @@ impl Generator {
             6 => self.repeat(),
             7 => self.branch(),
             8 => self.constants(),
-            9 if self.smooth => self.layer_norm(),
-            10 if self.smooth => self.gelu(),
-            11 if self.smooth => self.normalized_layer(),
+            9 => self.repeated(),
+            10 => self.scanned(),
+            11 => self.product(),
+            12 if self.smooth => self.layer_norm(),
+            13 if self.smooth => self.gelu(),
+            14 if self.smooth => self.gelu_tanh(),
+            15 if self.smooth => self.normalized_layer(),
             _ if self.smooth => self.binary(),
             _ => self.jump(),
         }
@@ -337,40 +342,6 @@ impl Generator {
         let (old, call) = line.split_once(" = ").expect("a line is an assignment");
         if let Some(shape) = self.values.iter().find(|v| v.name == old).map(|v| v.shape.clone()) {
             self.emit(shape, call);
-        }
-    }
-
-    /// An `If` whose branches read from outside, hold constants, repeat each other or what is outside.
-    fn branch(&mut self) {
-        let (a, b) = (self.pick(), self.pick());
-        let condition = match self.below(4) {
-            0 => {
-                let name = self.fresh("c");
-                let bit = self.below(2);
-                self.initializers.push(format!("bool {name} = {{{bit}}}"));
-                name
-            }
-            _ => "c".to_owned(),
-        };
-        let body = |g: &mut Self| {
-            let (name, x, k) = (g.fresh("b"), &a.name, g.fresh("k"));
-            match g.below(5) {
-                0 => format!("() => (float[] {name}) {{ {name} = Identity ({x}) }}"),
-                1 => format!("() => (float[] {name}) <float {k} = {{0.5}}> {{ {name} = Mul ({x}, {k}) }}"),
-                2 => format!(
-                    "() => (float[] {name}) {{ {k} = Constant <value = float {{0.5}}> () {name} = Mul ({k}, {x}) }}"
-                ),
-                3 => format!("() => (float[] {name}) {{ {k} = Neg ({x}) {name} = Neg ({k}) }}"),
-                _ => format!("() => (float[] {name}) {{ {name} = Sigmoid ({x}) }}"),
-            }
-        };
-        let (yes, no) = (body(self), body(self));
-        let name = self.emit(
-            a.shape.clone(),
-            &format!("If ({condition}) <then_branch = t {yes}, else_branch = e {no}>"),
-        );
-        if broadcast(&a.shape, &b.shape).is_some_and(|s| s == a.shape) {
-            self.emit(a.shape.clone(), &format!("Add ({name}, {})", b.name));
         }
     }
 

@@ -51,6 +51,38 @@ impl Generator {
         self.emit(wide, &q);
     }
 
+    pub(super) fn gelu_tanh(&mut self) {
+        let x = self.pick();
+        let numbers = [3.0, 0.044_715, 0.797_884_560_802_865_4, 1.0, 0.5].map(|n| self.scalar(n));
+        let wide = numbers
+            .iter()
+            .map(|(_, rank)| vec![1; *rank])
+            .fold(x.shape.clone(), |shape, ones| broadcast(&shape, &ones).expect("ones fit all"));
+        let [three, cubic, root, one, half] = numbers.map(|(name, _)| name);
+        let cube = if self.below(2) == 0 {
+            self.inner(&format!("Pow ({}, {three})", x.name))
+        } else {
+            let square = self.inner(&format!("Mul ({0}, {0})", x.name));
+            self.inner(&format!("Mul ({square}, {})", x.name))
+        };
+        let scaled = self.inner(&format!("Mul ({cubic}, {cube})"));
+        let sum = self.inner(&format!("Add ({}, {scaled})", x.name));
+        let inner = self.inner(&format!("Mul ({sum}, {root})"));
+        let t = self.inner(&format!("Tanh ({inner})"));
+        let p = self.inner(&format!("Add ({t}, {one})"));
+        let q = self.inner(&format!("Mul ({}, {p})", x.name));
+        self.emit(wide, &format!("Mul ({half}, {q})"));
+    }
+
+    /// A `MatMul`, its weight on the right.
+    pub(super) fn product(&mut self) {
+        let x = self.pick();
+        let Some((&inner, outer)) = x.shape.split_last() else { return };
+        let columns = 1 + self.below(4);
+        let weight = self.random_floats(&[inner, columns]);
+        self.emit([outer, &[columns]].concat(), &format!("MatMul ({}, {weight})", x.name));
+    }
+
     fn floats_of_rank_0(&mut self) -> String {
         let x = self.values[0].name.clone();
         if self.opset < 18 {
