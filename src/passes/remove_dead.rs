@@ -13,8 +13,7 @@
 
 use crate::error::Result;
 use crate::ir::{Function, Graph, Model, NodeId, ValueId, canonical_domain};
-use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work, sweep};
-use crate::schema::{When, statefulness};
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work, keeps_state, sweep};
 use rustc_hash::FxHashSet;
 
 /// See the [module](self).
@@ -69,9 +68,8 @@ fn clean(graph: &mut Graph) -> usize {
 
 fn is_dead(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
-    let keeps_state = statefulness(node.op().domain, node.op().name) != When::Never;
     !node.outputs().is_empty()
-        && !keeps_state
+        && !keeps_state(graph, id)
         && node.outputs().iter().all(|&o| graph.value(o).uses().is_empty())
 }
 
@@ -103,4 +101,32 @@ fn drop_functions(model: &mut Model) -> usize {
 
 fn identity(function: &Function) -> Callee {
     (canonical_domain(&function.domain).to_owned(), function.name.clone(), function.overload.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::text::parse_model;
+
+    #[test]
+    fn what_keeps_state_stays_also_behind_a_dead_reader() {
+        let model = |attr: &str| {
+            parse_model(&format!(
+                "<ir_version: 8, opset_import: [\"\" : 18, \"com.microsoft\" : 1]>
+                 g (float[2,3,8] x, float[8,24] w, float[24] b) => (float[2,3,8] y) {{
+                    a = com.microsoft.Attention <num_heads = 2{attr}> (x, w, b)
+                    d = Neg (a)
+                    y = Relu (x)
+                 }}"
+            ))
+            .unwrap()
+        };
+        let mut stateful = model(", past_present_share_buffer = 1");
+        assert_eq!(clean(&mut stateful.graph), 1);
+        let ops: Vec<_> = stateful.graph.nodes().map(|(_, n)| n.op().name).collect();
+        assert_eq!(ops, ["Attention", "Relu"]);
+        assert_eq!(clean(&mut stateful.graph), 0);
+        assert_eq!(clean(&mut model("").graph), 2);
+    }
 }

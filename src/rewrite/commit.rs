@@ -296,7 +296,14 @@ fn readers(graph: &Graph, value: ValueId) -> Vec<NodeId> {
     nodes.collect()
 }
 
-/// S6: removes the node if nothing reads it, and then what only it had read; gives back the producers left behind.
+/// Whether a node is there for more than what it returns.
+pub(crate) fn keeps_state(graph: &Graph, node: NodeId) -> bool {
+    let n = graph.node(node);
+    schema::statefulness(n.op().domain, n.op().name).may_hold(|_| None, |name| n.int(name))
+}
+
+/// S6: removes the node if nothing reads it, and then what only it had read; gives back the producers left behind,
+/// among them those that keep state.
 pub(crate) fn sweep(graph: &mut Graph, node: NodeId) -> Vec<NodeId> {
     let mut pending = vec![node];
     let mut left = Vec::new();
@@ -311,6 +318,7 @@ pub(crate) fn sweep(graph: &mut Graph, node: NodeId) -> Vec<NodeId> {
         graph.remove_node(id);
         for value in read {
             match graph.producer(value) {
+                Some(producer) if keeps_state(graph, producer) => left.push(producer),
                 Some(producer) => pending.push(producer),
                 None => drop_constant(graph, value),
             }

@@ -31,7 +31,7 @@ mod stats;
 mod work;
 mod substitute;
 
-pub(crate) use commit::sweep;
+pub(crate) use commit::{keeps_state, sweep};
 pub use context::Context;
 pub use engine::apply;
 pub use exactness::{Exactness, Tolerance};
