@@ -62,7 +62,7 @@ impl Rule for FuseConvBatchNorm {
         require!(cx.graph.value(weight).uses().len() == 1, weight, "the weight is read elsewhere too");
         let scaled = match op.name {
             "Conv" => scale(&tensor, 0, &norm.factor),
-            "Gemm" if cx.int(layer, "transB") == Some(1) => scale(&tensor, 0, &norm.factor),
+            "Gemm" if cx.int(layer, "transB").ok_or(Miss::Silent)? != 0 => scale(&tensor, 0, &norm.factor),
             "Gemm" => scale(&tensor, 1, &norm.factor),
             _ => scale_transposed(&tensor, cx.int(layer, "group").ok_or(Miss::Silent)?, &norm.factor),
         };
