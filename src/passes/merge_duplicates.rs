@@ -2,18 +2,21 @@
 //!
 //! ```text
 //! a = Sin(x);  b = Sin(x)        ->   a = Sin(x), read in place of b
+//! s = Shape(x);  t = Shape(x+1)  ->   s, read in place of t
 //! w, v: initializers, equal bits ->   w, read in place of v
 //! ```
 //!
 //! Exact. Nodes are equal when op, attributes and operands are; the first in order stays. A node in
 //! a body of `If`, `Loop` or `Scan` also goes when one outside computed the same before. Equal
-//! initializers of different bodies move to the nearest region around them all.
+//! initializers of different bodies move to the nearest region around them all. Integers that are
+//! computed from shapes are equal when shape inference proves it element by element.
 //!
 //! Refused: nodes that draw random numbers or keep state, nodes with bodies, ops that ONNX and ONNX
 //! Runtime do not define, and values that two outputs would have to share.
 
 mod initializers;
 mod nodes;
+mod shapes;
 
 use crate::analysis::Facts;
 use crate::error::Result;
@@ -44,6 +47,7 @@ impl Pass for MergeDuplicates {
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
         let mut merged = initializers::merge(&mut model.graph, cx.facts);
+        merged += shapes::merge(&mut model.graph, &model.opsets, cx.facts)?;
         merged += nodes::merge(&mut model.graph, &model.opsets, cx.facts, false)?;
         for function in &mut model.functions {
             merged += nodes::merge(&mut function.graph, &function.opsets, &mut Facts::new(), true)?;

@@ -10,6 +10,8 @@ pub mod inline_constant_if;
 pub mod remove_identity;
 pub mod merge_duplicates;
 pub mod fold_constants;
+pub mod constant_shapes;
+pub mod shorten_shapes;
 pub mod fuse_layer_norm;
 pub mod fuse_gelu;
 pub mod fuse_gelu_tanh;
@@ -17,3 +19,4 @@ pub mod fuse_conv_batch_norm;
 pub mod remove_dead;
 
 mod fold;
+mod shape_operand;

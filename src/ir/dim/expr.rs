@@ -186,11 +186,21 @@ impl DimExpr {
         if let Some(decided) = sizes.iter().find(|e| e.as_constant().is_some() || e.at_least(2).is_proven()) {
             return Some(decided.clone());
         }
+        // Where a size is cut off it broadcasts with itself uncut only if the cut takes nothing, or leaves 1.
+        let all = sizes.clone();
+        sizes.retain(|e| !e.is_cut_of(&all));
         match sizes.len() {
             0 => Some(Self::constant(1)),
             1 => sizes.pop(),
             _ => Self::atom(Atom::Broadcast(sizes)),
         }
+    }
+
+    /// Whether it is the smaller of one of these and a number or size of 1 or more.
+    fn is_cut_of(&self, sizes: &[Self]) -> bool {
+        let [Term { factors, coef: 1 }] = self.terms() else { return false };
+        let [Atom::Min(a, b)] = factors.as_slice() else { return false };
+        (sizes.contains(a) && b.is_positive()) || (sizes.contains(b) && a.is_positive())
     }
 
     fn broadcast_sizes(&self) -> Vec<Self> {

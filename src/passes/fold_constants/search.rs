@@ -133,6 +133,7 @@ fn from_facts(cx: &Context<'_>, id: NodeId) -> Option<Vec<(ValueId, Tensor)>> {
         let shape = fixed_shape(cx.graph, o)?;
         let tensor = match cx.graph.dtype(o)? {
             DType::I64 => Tensor::from_slice(&shape, &elements),
+            DType::Bool => Tensor::from_slice(&shape, &elements.iter().map(|&e| e != 0).collect::<Vec<_>>()),
             DType::I32 => {
                 let narrow: Vec<i32> =
                     elements.iter().map(|&e| i32::try_from(e).ok()).collect::<Option<_>>()?;
