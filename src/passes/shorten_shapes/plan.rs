@@ -228,11 +228,11 @@ impl<'a> Finder<'a> {
         best[0] = Some((0, 0, Vec::new()));
         for from in 0..count {
             let Some((nodes, parts, before)) = best[from].clone() else { continue };
-            for to in from + 1..=count {
+            for (to, known) in best.iter_mut().enumerate().skip(from + 1) {
                 for (cost, piece) in self.parts(numbers, from, to) {
                     let key = (nodes + cost, parts + 1);
-                    if best[to].as_ref().is_none_or(|(n, p, _)| key < (*n, *p)) {
-                        best[to] = Some((key.0, key.1, [before.as_slice(), &[piece]].concat()));
+                    if known.as_ref().is_none_or(|(n, p, _)| key < (*n, *p)) {
+                        *known = Some((key.0, key.1, [before.as_slice(), &[piece]].concat()));
                     }
                 }
             }
