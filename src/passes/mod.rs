@@ -16,6 +16,7 @@ pub mod fuse_layer_norm;
 pub mod fuse_gelu;
 pub mod fuse_gelu_tanh;
 pub mod fuse_conv_batch_norm;
+pub mod pack_linears;
 pub mod remove_dead;
 
 mod fold;

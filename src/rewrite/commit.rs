@@ -44,7 +44,7 @@ pub(super) fn commit(
     closed(graph, &patch)?;
     supported(site, &patch)?;
     visible(site, graph, &patch)?;
-    acyclic(site, graph, &patch)?;
+    acyclic(graph, &patch)?;
 
     let added = add(site, graph, facts, &patch);
     let replace = resolve(&patch, graph, &added);
@@ -150,12 +150,11 @@ fn old_inputs(patch: &Patch) -> impl Iterator<Item = ValueId> + '_ {
 }
 
 /// S4: no input of the patch depends on a value that it replaces.
-fn acyclic(site: &Site<'_>, graph: &Graph, patch: &Patch) -> Result<(), Miss> {
+fn acyclic(graph: &Graph, patch: &Patch) -> Result<(), Miss> {
     let replaced: FxHashSet<ValueId> = patch.replace.iter().map(|(old, _)| *old).collect();
-    let only_root = replaced.iter().all(|&v| graph.producer(v) == Some(site.root));
-    // What the root reads, directly or not, cannot depend on the root.
-    let before_root = if only_root { close_ancestors(graph, site.root) } else { FxHashSet::default() };
-    let mut pending: Vec<ValueId> = old_inputs(patch).filter(|v| !before_root.contains(v)).collect();
+    // What all that is replaced depends on cannot depend on any of it.
+    let before = common_ancestors(graph, &replaced);
+    let mut pending: Vec<ValueId> = old_inputs(patch).filter(|v| !before.contains(v)).collect();
     let mut seen = FxHashSet::default();
     while let Some(value) = pending.pop() {
         if replaced.contains(&value) {
@@ -169,6 +168,14 @@ fn acyclic(site: &Site<'_>, graph: &Graph, patch: &Patch) -> Result<(), Miss> {
         }
     }
     Ok(())
+}
+
+/// Values that the producers of all these read, as far as [`close_ancestors`] looks.
+fn common_ancestors(graph: &Graph, values: &FxHashSet<ValueId>) -> FxHashSet<ValueId> {
+    let producers: FxHashSet<Option<NodeId>> = values.iter().map(|&v| graph.producer(v)).collect();
+    let sets =
+        producers.into_iter().map(|p| p.map_or_else(FxHashSet::default, |p| close_ancestors(graph, p)));
+    sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
 }
 
 /// Values that the node reads, the nearest few dozen nodes deep: enough for most patches to need no search.
