@@ -46,7 +46,9 @@ impl Scopes<'_> {
 
     fn visit(&mut self, node: NodeId, value: ValueId) {
         let Some(key) = self.key(node, value) else { return };
-        match self.seen.iter().rev().find_map(|table| table.get(&key)).copied() {
+        let first = self.seen.iter().rev().find_map(|table| table.get(&key)).copied();
+        // The first may have gone with what read it.
+        match first.filter(|&first| self.graph.producer(first).is_some_and(|p| self.graph.get(p).is_some())) {
             Some(first) => {
                 if substitute(self.graph, self.facts, value, first).is_ok() {
                     self.merged += 1;
