@@ -1,5 +1,6 @@
 //! What can be asked on the command line.
 
+use super::bench::BenchArgs;
 use super::compare::CompareArgs;
 use super::completions::CompletionsArgs;
 use super::diff::DiffArgs;
@@ -41,6 +42,8 @@ pub(super) enum Command {
     Optimize(Box<OptimizeArgs>),
     /// Run two models on the same inputs and compare their outputs
     Compare(CompareArgs),
+    /// Time two models on the same inputs
+    Bench(BenchArgs),
     /// Show what is in a model
     Inspect(InspectArgs),
     /// Show what is different between two models, as text

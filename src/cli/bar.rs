@@ -52,6 +52,11 @@ impl Progress for Bar {
                     "looking for the change that made the difference: run {run} of at most {of}"
                 ));
             }
+            Step::Time(at, of) => {
+                self.0.set_length(of as u64);
+                self.0.set_position(at as u64);
+                self.0.set_message(format!("timing: {at} of {of}"));
+            }
             Step::Localize => self.0.set_message("looking for the first value that differs"),
         }
     }

@@ -5,6 +5,7 @@
 
 mod args;
 mod bar;
+mod bench;
 mod compare;
 mod completions;
 mod diff;
@@ -25,6 +26,11 @@ use std::process::ExitCode;
 
 /// 128 + `SIGINT`, as shells report it.
 const INTERRUPTED: i32 = 130;
+
+unsafe extern "C" {
+    /// Ends the process at once. `exit` would take a runtime's globals from under the thread that is running a model.
+    safe fn _exit(status: std::ffi::c_int) -> !;
+}
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +59,7 @@ pub fn main() -> ExitCode {
     // Whoever presses Ctrl-C finds the old file or the new one, and nothing else. Without a handler he may find more.
     let _ = ctrlc::set_handler(|| {
         discard_unfinished();
-        std::process::exit(INTERRUPTED);
+        _exit(INTERRUPTED);
     });
     let mut screen = Screen::new(&cli.talk);
     match run(cli.command, &mut screen) {
@@ -84,6 +90,7 @@ fn run(command: Command, screen: &mut Screen) -> Result<Ending> {
     match command {
         Command::Optimize(args) => optimize::run(&args, screen),
         Command::Compare(args) => compare::run(&args, screen),
+        Command::Bench(args) => bench::run(&args, screen),
         Command::Inspect(args) => inspect::run(&args, screen),
         Command::Diff(args) => diff::run(&args, screen),
         Command::Passes(args) => passes::run(&args, screen),

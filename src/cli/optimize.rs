@@ -37,6 +37,9 @@ pub(super) struct OptimizeArgs {
     /// Where the weights are written
     #[arg(long, value_name = "HOW", default_value = "keep")]
     external_data: Placement,
+    /// Write the inferred types of inner values into the file
+    #[arg(long)]
+    keep_shapes: bool,
     /// Print the settings that these options come to, as TOML, and stop
     #[arg(long)]
     print_recipe: bool,
@@ -186,6 +189,7 @@ fn job(args: &OptimizeArgs) -> OptimizeJob {
             dump_ir: watch.dump_ir.clone(),
             ..Options::new(args.target.clone())
         },
+        keep_shapes: args.keep_shapes,
         external_data: match args.external_data {
             Placement::Keep => ExternalData::Keep,
             Placement::Inline => ExternalData::Inline,

@@ -51,7 +51,7 @@ pub fn compare(job: &CompareJob, progress: &mut dyn Progress) -> Result<CompareR
     })
 }
 
-fn read(path: &Path, diags: &mut Diags) -> Result<Model> {
+pub(super) fn read(path: &Path, diags: &mut Diags) -> Result<Model> {
     let Loaded { model, diags: remarks, .. } = load(path)?;
     diags.extend(remarks);
     Ok(model)
@@ -65,7 +65,7 @@ pub(super) fn source(path: &Path, model: &Model) -> Result<Source> {
     if path == Path::new("-") { Ok(Source::bytes(to_bytes(model)?)) } else { Ok(Source::file(path)) }
 }
 
-fn same_names(a: &Model, b: &Model) -> Result<()> {
+pub(super) fn same_names(a: &Model, b: &Model) -> Result<()> {
     let names = |model: &Model| -> [Vec<String>; 2] {
         let (graph, root) = (&model.graph, model.graph.root());
         let mut inputs: Vec<String> =

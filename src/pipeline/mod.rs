@@ -1,5 +1,6 @@
 //! A recipe becomes ordered passes, and these an outcome. The only module that knows all passes.
 
+mod bench;
 mod blame;
 mod compare;
 mod inspect;
@@ -15,7 +16,9 @@ mod recipe;
 mod registry;
 mod run;
 mod signature;
+mod types;
 
+pub use bench::{BenchJob, bench};
 pub use compare::{CompareJob, compare};
 pub use inspect::{diff, inspect, model_text};
 pub use memory::peak;

@@ -9,6 +9,7 @@ use super::place;
 use super::progress::{Progress, Step};
 use super::proof::{self, Judgement, Proof};
 use super::run::{Means, Outcome, Ran, run};
+use super::types;
 use crate::diag::Diags;
 use crate::error::Result;
 use crate::io::{ExternalData, Loaded, WriteOptions, load};
@@ -31,6 +32,8 @@ pub struct OptimizeJob {
     pub options: Options,
     /// Where the weights go.
     pub external_data: ExternalData,
+    /// Whether inferred types are written for inner values; what the input declares of them is, in any case.
+    pub keep_shapes: bool,
     /// Whether and how the result is proved.
     pub proof: Proof,
     /// Which runtime judges.
@@ -59,6 +62,9 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         .map_err(|e| e.in_file(&job.input))?;
 
     progress.begin(Step::Write);
+    if job.keep_shapes {
+        types::declare(&mut model);
+    }
     let source = (job.input != Path::new("-")).then(|| job.input.clone());
     let options = WriteOptions { external_data: job.external_data, source };
     let mut result = clock.time("write", || Output::make(&model, &job.output, &options))?;

@@ -22,6 +22,8 @@ pub enum Step<'a> {
     Prove(validate::Progress),
     /// Looks for the change that made a difference: the run of so many at most.
     Blame(usize, usize),
+    /// Has timed so many pairs of runs of so many.
+    Time(usize, usize),
     /// Looks for the first value that differs.
     Localize,
 }

@@ -42,6 +42,7 @@ impl OptimizeJob {
                 seed,
             },
             write: Write {
+                keep_shapes: self.keep_shapes,
                 external_data: match self.external_data {
                     ExternalData::Keep => Placement::Keep,
                     ExternalData::Inline => Placement::Inline,

@@ -97,6 +97,9 @@ pub struct Proof {
 pub struct Write {
     /// Where the weights go.
     pub external_data: Placement,
+    /// Write inferred types of inner values too.
+    #[serde(default)]
+    pub keep_shapes: bool,
 }
 
 /// Where weights go.
@@ -153,7 +156,7 @@ mod tests {
             version: RECIPE_VERSION,
             steps: vec![Step::Optimize(optimize)],
             proof: Proof { verify: true, require: false, force: false, inputs: None, seed: Some(7) },
-            write: Write { external_data: Placement::Inline },
+            write: Write { external_data: Placement::Inline, keep_shapes: true },
         }
     }
 

@@ -3,6 +3,7 @@
 //! A report is data; nothing here prints. Numbers carry their unit in the field's name (`seconds`,
 //! `peak_memory_bytes`) or in the text ("2.1 s", "86.7 MiB").
 
+mod bench;
 mod comparison;
 mod formats;
 mod inspection;
@@ -14,6 +15,7 @@ mod plain;
 mod table;
 mod units;
 
+pub use bench::{BenchReport, Race};
 pub use comparison::{CompareReport, DiffReport, Page, SetupReport, TextReport};
 pub use formats::Format;
 pub use inspection::{FunctionReport, InspectReport, OpCount, OpsetReport, ValueReport, WeightReport};

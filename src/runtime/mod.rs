@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// What goes into a session and comes out of it.
 #[derive(Clone, Debug)]
@@ -66,8 +67,11 @@ impl Source {
 pub struct SessionOptions {
     /// Threads within an operator; 0 leaves the number to the runtime.
     pub threads: usize,
-    /// Whether the runtime may optimize the graph itself; a reference that does is none.
-    pub optimize: bool,
+    /// How far the runtime may optimize the graph itself; a reference that does is none.
+    pub optimize: Optimization,
+    /// As those run it who use it: the fastest kernels, an arena of memory. Else equal runs give equal bits, and memory
+    /// is given back.
+    pub deployed: bool,
     /// A shared library of custom operators; only ever what the user named.
     pub custom_ops: Option<PathBuf>,
 }
@@ -75,8 +79,21 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     /// The reference: one thread, no optimization.
     fn default() -> Self {
-        Self { threads: 1, optimize: false, custom_ops: None }
+        Self { threads: 1, optimize: Optimization::None, deployed: false, custom_ops: None }
     }
+}
+
+/// The runtime's own optimizations when it loads a model, as ONNX Runtime ranks them; other runtimes know none and all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Optimization {
+    /// None.
+    None,
+    /// Constant folding, redundant nodes, fusions of standard operators.
+    Basic,
+    /// Fusions that depend on the execution provider too.
+    Extended,
+    /// Layouts too.
+    All,
 }
 
 /// Why a runtime gave no outputs.
@@ -148,4 +165,15 @@ pub trait Session: Send {
     /// # Errors
     /// See [`RunError`].
     fn run(&mut self, feeds: &[(&str, &RunValue)], outputs: &[&str]) -> Result<Vec<RunValue>, RunError>;
+    /// The time of one run for all outputs: without the conversion of values, where the runtime can tell them apart.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    fn time(&mut self, feeds: &[(&str, &RunValue)]) -> Result<Duration, RunError> {
+        let outputs = self.outputs().to_vec();
+        let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+        let start = Instant::now();
+        self.run(feeds, &outputs)?;
+        Ok(start.elapsed())
+    }
 }

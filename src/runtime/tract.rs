@@ -3,7 +3,7 @@
 //! It plans for concrete input shapes, so a session plans when it runs and keeps its last plan. tract panics on some
 //! models; a panic is an answer, [`RunError::Unsupported`].
 
-use super::{Limits, RunError, RunValue, Runtime, Session, SessionOptions, Source};
+use super::{Limits, Optimization, RunError, RunValue, Runtime, Session, SessionOptions, Source};
 use crate::error::Error;
 use crate::tensor::{DType, Tensor};
 use bytes::Bytes;
@@ -63,7 +63,13 @@ impl Runtime for TractRuntime {
         let inputs = inputs.filter(|name| !given.contains(&name.as_str())).collect();
         let outputs = graph.output.iter().map(|output| output.name.clone()).collect();
         let model = guarded(|| framework.model_for_proto_model(&proto).map_err(unsupported))?;
-        Ok(Box::new(TractSession { model, inputs, outputs, optimize: options.optimize, plan: None }))
+        Ok(Box::new(TractSession {
+            model,
+            inputs,
+            outputs,
+            optimize: options.optimize != Optimization::None,
+            plan: None,
+        }))
     }
 }
 

@@ -12,8 +12,10 @@
 //! | `instrument` | copies of a model that show its branches and inner values |
 //! | `parity`, `verdict` | the proof and its result |
 //! | `localize` | the first value at which two models part |
+//! | `bench`, `statistics` | both models timed, and what the times prove |
 //! | `witness` | inputs on which two models part, kept to look closer |
 
+mod bench;
 mod compare;
 mod feeds;
 mod instrument;
@@ -23,12 +25,15 @@ mod numbers;
 mod parity;
 mod random;
 mod search;
+mod statistics;
 mod verdict;
 mod witness;
 
+pub use bench::{BenchOptions, Times, bench};
 pub use compare::{Metrics, compare};
 pub use feeds::{FeedSet, Feeds, load as load_feeds};
 pub use localize::{Divergence, localize};
 pub use parity::{Progress, ProveOptions, Subject, prove};
+pub use statistics::{median, median_interval};
 pub use verdict::{OutputVerdict, Status, Verdict};
 pub use witness::Witness;

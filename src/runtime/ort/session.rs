@@ -4,11 +4,12 @@ use super::api::{Api, Owned, c_path, c_string};
 use super::errors::Status;
 use super::values::Kind;
 use crate::error::Error;
-use crate::runtime::{RunError, RunValue, Session, SessionOptions, Source};
+use crate::runtime::{Optimization, RunError, RunValue, Session, SessionOptions, Source};
 use ort_sys as sys;
 use std::ffi::{CStr, CString, c_char};
 use std::path::Path;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 const EXTERNAL_DATA_FOLDER: &CStr = c"session.model_external_initializers_file_folder_path";
 
@@ -101,6 +102,16 @@ impl OrtSession {
     }
 }
 
+impl OrtSession {
+    fn written(&self, feeds: &[(&str, &RunValue)]) -> Result<Vec<(CString, Owned<sys::OrtValue>)>, RunError> {
+        let write = |&(name, value): &(&str, &RunValue)| {
+            let kind = self.inputs.kind(name).unwrap_or(&Kind::Other);
+            Ok((c_string(name)?, self.api.write(value, kind)?))
+        };
+        feeds.iter().map(write).collect()
+    }
+}
+
 impl Session for OrtSession {
     fn inputs(&self) -> &[String] {
         &self.inputs.names
@@ -111,13 +122,7 @@ impl Session for OrtSession {
     }
 
     fn run(&mut self, feeds: &[(&str, &RunValue)], outputs: &[&str]) -> Result<Vec<RunValue>, RunError> {
-        let feeds = feeds
-            .iter()
-            .map(|&(name, value)| {
-                let kind = self.inputs.kind(name).unwrap_or(&Kind::Other);
-                Ok((c_string(name)?, self.api.write(value, kind)?))
-            })
-            .collect::<Result<Vec<_>, RunError>>()?;
+        let feeds = self.written(feeds)?;
         let mut names: Vec<&str> = Vec::with_capacity(outputs.len());
         for name in outputs {
             if !names.contains(name) {
@@ -139,6 +144,16 @@ impl Session for OrtSession {
                 })
             })
             .collect()
+    }
+
+    fn time(&mut self, feeds: &[(&str, &RunValue)]) -> Result<Duration, RunError> {
+        let feeds = self.written(feeds)?;
+        let names: Vec<CString> = self.outputs.names.iter().map(|n| c_string(n)).collect::<Result<_, _>>()?;
+        let start = Instant::now();
+        let results = self.run_raw(&feeds, &names)?;
+        let time = start.elapsed();
+        drop(results);
+        Ok(time)
     }
 }
 
@@ -185,10 +200,11 @@ fn session_options(
     let table = api.table;
     let threads =
         i32::try_from(options.threads).map_err(|_| Status::of_ours("the number of threads is too large"))?;
-    let level = if options.optimize {
-        sys::GraphOptimizationLevel::ORT_ENABLE_ALL
-    } else {
-        sys::GraphOptimizationLevel::ORT_DISABLE_ALL
+    let level = match options.optimize {
+        Optimization::None => sys::GraphOptimizationLevel::ORT_DISABLE_ALL,
+        Optimization::Basic => sys::GraphOptimizationLevel::ORT_ENABLE_BASIC,
+        Optimization::Extended => sys::GraphOptimizationLevel::ORT_ENABLE_EXTENDED,
+        Optimization::All => sys::GraphOptimizationLevel::ORT_ENABLE_ALL,
     };
     let mut out = ptr::null_mut();
     // SAFETY: the out pointer is valid, the options are ours.
@@ -201,9 +217,11 @@ fn session_options(
         api.check((table.SetIntraOpNumThreads)(made.as_ptr(), threads))?;
         api.check((table.SetInterOpNumThreads)(made.as_ptr(), 1))?;
         api.check((table.SetSessionGraphOptimizationLevel)(made.as_ptr(), level))?;
-        api.check((table.SetDeterministicCompute)(made.as_ptr(), true))?;
-        // An arena keeps what the largest run took, and sessions here run a few times only.
-        api.check((table.DisableCpuMemArena)(made.as_ptr()))?;
+        api.check((table.SetDeterministicCompute)(made.as_ptr(), !options.deployed))?;
+        if !options.deployed {
+            // An arena keeps what the largest run took, and these sessions run a few times only.
+            api.check((table.DisableCpuMemArena)(made.as_ptr()))?;
+        }
         api.check((table.SetSessionLogSeverityLevel)(made.as_ptr(), LOG_FATAL))?;
     }
     if let Some(folder) = folder {

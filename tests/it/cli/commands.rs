@@ -5,13 +5,14 @@ use super::{Place, read};
 #[test]
 fn every_json_has_a_schema_version() {
     let place = Place::new();
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 8] = [
         &["passes"],
         &["explain", "fuse-gelu"],
         &["inspect", "m.onnx"],
         &["inspect", "m.onnx", "--text"],
         &["diff", "m.onnx", "m.onnx"],
         &["compare", "m.onnx", "m.onnx"],
+        &["bench", "m.onnx", "m.onnx", "--pairs", "1"],
         &["optimize", "m.onnx", "-o", "out.onnx"],
     ];
     for command in commands {

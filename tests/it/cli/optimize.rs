@@ -234,3 +234,40 @@ fn a_new_file_is_as_private_as_the_user_wants() {
     assert!(status.success());
     assert_eq!(fs::metadata(place.path("out.onnx")).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn inferred_types_are_written_only_where_asked_for_and_declared_ones_are_kept() {
+    let place = Place::new();
+    let text = r#"<ir_version: 10, opset_import: ["" : 20]>
+g (float[n, 4] x, bool c) => (float[n, 4] y) <float[k, 4] declared>
+{
+    declared = Neg (x)
+    inner = Exp (declared)
+    y = If (c) <
+        then_branch = t () => (float[n, 4] a) { nested = Sin (inner) a = Cos (nested) },
+        else_branch = e () => (float[n, 4] b) { b = Tanh (inner) }
+    >
+}
+"#;
+    place.model("m.onnx", text);
+    let types = |file: &str| {
+        let model = onnxpress::io::load(place.path(file)).unwrap().model;
+        let found =
+            |name| model.graph.value_ids().map(|v| model.graph.value(v)).find(|v| &**v.name() == name);
+        ["declared", "inner", "nested"].map(|n| found(n).unwrap().declared().map(ToString::to_string))
+    };
+    let declared = Some("float[k,4]".to_owned());
+    let inferred = Some("float[n,4]".to_owned());
+    assert_eq!(place.run(&with(&[])).code, 0);
+    assert_eq!(types("out.onnx"), [declared.clone(), None, None]);
+    let ran = place.run(&with(&["--keep-shapes", "--json"])).json();
+    assert_eq!(types("out.onnx"), [declared, inferred.clone(), inferred]);
+    assert_eq!(
+        (&ran["parity"]["status"], &ran["recipe"]["write"]["keep_shapes"]),
+        (&"passed".into(), &true.into())
+    );
+
+    let first = read(&place.path("out.onnx"));
+    place.run(&["optimize", "out.onnx", "-o", "again.onnx", "--keep-shapes"]);
+    assert!(read(&place.path("again.onnx")) == first, "a second run writes other types");
+}
