@@ -16,9 +16,10 @@
 //! the file would then hold it twice.
 
 use crate::ir::{NodeId, OpId, ValueId};
+use crate::passes::linear::scale_layer;
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
-use crate::tensor::{Expr, Tensor};
+use crate::tensor::Tensor;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,12 +61,7 @@ impl Rule for FuseConvBatchNorm {
         let weight = cx.node(layer).input(1).ok_or(Miss::Silent)?;
         let tensor = constant(cx, weight, "the weight is no constant")?;
         require!(cx.graph.value(weight).uses().len() == 1, weight, "the weight is read elsewhere too");
-        let scaled = match op.name {
-            "Conv" => scale(&tensor, 0, &norm.factor),
-            "Gemm" if cx.int(layer, "transB").ok_or(Miss::Silent)? != 0 => scale(&tensor, 0, &norm.factor),
-            "Gemm" => scale(&tensor, 1, &norm.factor),
-            _ => scale_transposed(&tensor, cx.int(layer, "group").ok_or(Miss::Silent)?, &norm.factor),
-        };
+        let scaled = scale_layer(cx, layer, &tensor, &norm.factor);
         let scaled = scaled.ok_or_else(|| Miss::because("the weight does not have the channels", weight))?;
         let bias = norm.bias(cx, layer, &tensor)?;
         Ok(rebuild(cx, layer, scaled, bias))
@@ -142,35 +138,6 @@ impl Normalization {
 
 fn constant(cx: &Context<'_>, value: ValueId, why: &str) -> Result<Tensor, Miss> {
     cx.graph.const_value(value).ok_or_else(|| Miss::because(why, value))
-}
-
-fn scale(weight: &Tensor, axis: usize, by: &[f64]) -> Option<Tensor> {
-    Tensor::from_expr(Expr::Scale { of: weight.clone(), axis, by: by.to_vec() }).ok()
-}
-
-/// `W` is `[in, out / group, …]`: the rows of each group are scaled by that group's factors.
-fn scale_transposed(weight: &Tensor, group: i64, by: &[f64]) -> Option<Tensor> {
-    let group = usize::try_from(group).ok().filter(|&g| g > 0)?;
-    let (&rows, &per_group) = (weight.shape().first()?, weight.shape().get(1)?);
-    if per_group.checked_mul(group)? != by.len() || rows % group != 0 || by.is_empty() || rows == 0 {
-        return None;
-    }
-    if group == 1 {
-        return scale(weight, 1, by);
-    }
-    let bytes = weight.bytes()?;
-    let slice = bytes.len() / group;
-    let mut shape = weight.shape().to_vec();
-    shape[0] = rows / group;
-    let parts: Option<Vec<Tensor>> = by
-        .chunks(per_group)
-        .enumerate()
-        .map(|(g, factors)| {
-            let rows = bytes.slice(g * slice..(g + 1) * slice);
-            scale(&Tensor::from_bytes(weight.dtype(), &shape, rows).ok()?, 1, factors)
-        })
-        .collect();
-    Tensor::from_expr(Expr::Concat { axis: 0, parts: parts? }).ok()
 }
 
 fn rebuild(cx: &Context<'_>, layer: NodeId, weight: Tensor, bias: Tensor) -> Patch {

@@ -140,6 +140,21 @@ impl Tensor {
         if self.len() == 1 { self.to_f64s()?.first().copied() } else { None }
     }
 
+    /// The number that every element is, widened to `f64`. `None` for an empty tensor, for other types than
+    /// [`Tensor::to_f64s`] takes or smaller than a byte, and where elements are yet to be computed.
+    pub fn uniform(&self) -> Option<f64> {
+        let width = self.dtype.bits() / 8;
+        if matches!(self.data, super::Data::Expr(_)) || width == 0 || self.is_empty() {
+            return None;
+        }
+        let bytes = self.bytes()?;
+        let first = bytes.get(..width)?;
+        if !bytes.chunks_exact(width).all(|element| element == first) {
+            return None;
+        }
+        Self::from_bytes(self.dtype, &[], bytes.slice(..width)).ok()?.as_scalar()
+    }
+
     /// The only element of an integer tensor, whatever the rank.
     pub fn as_int(&self) -> Option<i64> {
         if self.len() == 1 { self.to_i64s()?.first().copied() } else { None }
@@ -173,6 +188,14 @@ mod tests {
         assert_eq!(t.to_i64s().unwrap(), [-1, -8, 7]);
         let t = Tensor::from_bytes(DType::U2, &[4], vec![0b11_10_01_00]).unwrap();
         assert_eq!(t.to_i64s().unwrap(), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn uniform_is_every_element() {
+        assert_eq!(Tensor::from_slice(&[2, 2], &[2.0f32; 4]).unwrap().uniform(), Some(2.0));
+        assert_eq!(Tensor::vector(&[2i64, 2, 3]).uniform(), None);
+        assert_eq!(Tensor::from_bytes(DType::F32, &[0], vec![]).unwrap().uniform(), None);
+        assert_eq!(Tensor::from_bytes(DType::I4, &[2], vec![0]).unwrap().uniform(), None);
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! `remove-neutral-operand`: arithmetic with a neutral constant of any shape goes.
+//!
+//! ```text
+//! x + 0, 0 + x, x - 0   ->   x
+//! x · 1, 1 · x, x / 1   ->   x
+//! x ^ 1                 ->   x
+//! x ∧ true, x ∨ false   ->   x
+//! ```
+//!
+//! Reassociates: `-0 + 0` is `0`, and the sign of a zero is all that changes. `remove-identity` is
+//! the exact part of it, for single numbers; here the constant may be a whole tensor of one number,
+//! such as the bias of a layer that was exported without training.
+//!
+//! Fires only when every element of the constant is the neutral one, and the result's shape is
+//! proven to be that of `x`.
+
+use crate::ir::{NodeId, OpId, Truth, ValueId};
+use crate::require;
+use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
+
+/// See the [module](self).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RemoveNeutralOperand;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::rule(RemoveNeutralOperand)
+}
+
+const META: Meta = Meta {
+    id: "remove-neutral-operand",
+    summary: "arithmetic with a neutral constant of any shape goes",
+    exactness: Exactness::Reassociates,
+    since_opset: 7,
+    emits: &[],
+};
+
+/// Operators, their neutral operand, and whether it may come first.
+const NEUTRAL: &[(OpId, f64, bool)] = &[
+    (OpId::onnx("Add"), 0.0, true),
+    (OpId::onnx("Sub"), 0.0, false),
+    (OpId::onnx("Mul"), 1.0, true),
+    (OpId::onnx("Div"), 1.0, false),
+    (OpId::onnx("Pow"), 1.0, false),
+    (OpId::onnx("And"), 1.0, true),
+    (OpId::onnx("Or"), 0.0, true),
+];
+
+const OPS: [OpId; NEUTRAL.len()] = {
+    let mut ops = [OpId::onnx(""); NEUTRAL.len()];
+    let mut i = 0;
+    while i < NEUTRAL.len() {
+        ops[i] = NEUTRAL[i].0;
+        i += 1;
+    }
+    ops
+};
+
+impl Rule for RemoveNeutralOperand {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn ops(&self) -> &[OpId] {
+        &OPS
+    }
+
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+        // Before opset 7 operands broadcast by attributes.
+        if cx.opset() < META.since_opset {
+            return Err(Miss::Silent);
+        }
+        let n = cx.node(node);
+        let &(_, neutral, commutes) = NEUTRAL.iter().find(|(op, ..)| *op == n.op()).ok_or(Miss::Silent)?;
+        let (a, b) = (n.input(0).ok_or(Miss::Silent)?, n.input(1).ok_or(Miss::Silent)?);
+        let kept = if is_all(cx, b, neutral) {
+            a
+        } else if commutes && is_all(cx, a, neutral) {
+            b
+        } else {
+            return Err(Miss::Silent);
+        };
+        let output = n.outputs()[0];
+        require!(same_shape(cx, kept, output), kept, "the result is not proven to have the operand's shape");
+        Ok(Patch::forward(output, kept))
+    }
+}
+
+fn is_all(cx: &Context<'_>, value: ValueId, number: f64) -> bool {
+    cx.graph.is_const(value)
+        && cx.graph.const_value(value).and_then(|t| t.uniform()).is_some_and(|have| have == number)
+}
+
+fn same_shape(cx: &Context<'_>, a: ValueId, b: ValueId) -> bool {
+    let (Some(a), Some(b)) = (cx.graph.shape(a), cx.graph.shape(b)) else { return false };
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y) == Truth::Proven)
+}
