@@ -26,7 +26,7 @@
 //!
 //! Refused: a value on the way that is read elsewhere, a weight that is read elsewhere, since the file would then hold
 //! it twice, a factor that is zero or not finite, and one that would leave the range of half precision. The numbers
-//! ½, √2 and 1/√2 keep their place in a product, where runtimes look for GELU.
+//! ½, 2, √2 and 1/√2 keep their place in a product, where runtimes look for GELU.
 
 mod path;
 

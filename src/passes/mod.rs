@@ -17,8 +17,11 @@ pub mod fuse_layer_norm;
 pub mod fuse_gelu;
 pub mod fuse_gelu_tanh;
 pub mod fuse_conv_batch_norm;
+pub mod fuse_hard_sigmoid;
+pub mod fuse_hard_swish;
 pub mod fuse_linear_scale;
 pub mod fuse_linear_bias;
+pub mod fuse_linear_input;
 pub mod pack_linears;
 pub mod remove_dead;
 

@@ -2,8 +2,8 @@
 
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::{
-    Channelwise, beside_constant, output_channels, own_constant, same_shape, scale, scale_layer,
-    sole_producer,
+    Channelwise, beside_constant, is_gelu_number, output_channels, own_constant, same_shape, scale,
+    scale_layer, sole_producer,
 };
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
@@ -11,9 +11,6 @@ use crate::tensor::Tensor;
 
 /// Nodes looked at for one factor; what is further away is not worth the search.
 const LONGEST: usize = 48;
-
-/// Numbers that runtimes look for in the formulas of GELU, rounded.
-const GELU: [f64; 3] = [0.5, std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2];
 
 pub(super) struct Path<'g> {
     cx: Context<'g>,
@@ -184,8 +181,11 @@ impl<'g> Path<'g> {
         let (u, c, second) = beside_constant(&self.cx, node).ok_or(Miss::Silent)?;
         let number = by.as_number().ok_or(Miss::Silent)?;
         let tensor = self.cx.graph.const_value(c).ok_or(Miss::Silent)?;
-        let gelu = tensor.as_scalar().is_some_and(|k| GELU.iter().any(|g| (k - g).abs() < 1e-3));
-        require!(!gelu, value, "the number may belong to a formula that runtimes look for");
+        require!(
+            !is_gelu_number(&tensor),
+            value,
+            "the number may belong to a formula that runtimes look for"
+        );
         let op = self.cx.node(node).op();
         let number = if op.is("Div") && second { number.recip() } else { number };
         let constant = self.constant(c, &Channelwise::number(number), "factor")?;

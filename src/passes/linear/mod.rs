@@ -96,6 +96,12 @@ pub(super) fn is_safe_factor(factor: &Channelwise, dtype: DType) -> bool {
         .all(|&f| f.is_finite() && f != 0.0 && (!half || (f.abs() <= 16.0 && f.abs() >= 1.0 / 64.0)))
 }
 
+/// Whether a constant is a number that runtimes look for in the formulas of GELU, rounded.
+pub(super) fn is_gelu_number(tensor: &Tensor) -> bool {
+    const NUMBERS: [f64; 4] = [0.5, 2.0, std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2];
+    tensor.as_scalar().is_some_and(|k| NUMBERS.iter().any(|n| (k - n).abs() < 1e-3))
+}
+
 /// A weight times one factor for each index of a dim.
 pub(super) fn scale(weight: &Tensor, axis: usize, by: &[f64]) -> Option<Tensor> {
     Tensor::from_expr(Expr::Scale { of: weight.clone(), axis, by: by.to_vec() }).ok()
@@ -133,7 +139,7 @@ pub(super) fn output_channels(cx: &Context<'_>, layer: NodeId, weight: &Tensor) 
     let dim = |d: usize| weight.shape().get(d).copied();
     match cx.node(layer).op().name {
         "Conv" => dim(0),
-        "Gemm" if cx.int(layer, "transB") == Some(1) => dim(0),
+        "Gemm" if cx.int(layer, "transB").is_some_and(|t| t != 0) => dim(0),
         "Gemm" => dim(1),
         "ConvTranspose" => dim(1)?.checked_mul(usize::try_from(cx.int(layer, "group")?).ok()?),
         _ => None,
@@ -144,7 +150,7 @@ pub(super) fn output_channels(cx: &Context<'_>, layer: NodeId, weight: &Tensor) 
 pub(super) fn scale_layer(cx: &Context<'_>, layer: NodeId, weight: &Tensor, by: &[f64]) -> Option<Tensor> {
     match cx.node(layer).op().name {
         "Conv" => scale(weight, 0, by),
-        "Gemm" if cx.int(layer, "transB") == Some(1) => scale(weight, 0, by),
+        "Gemm" if cx.int(layer, "transB").is_some_and(|t| t != 0) => scale(weight, 0, by),
         "Gemm" => scale(weight, 1, by),
         "ConvTranspose" => scale_transposed(weight, cx.int(layer, "group")?, by),
         _ => None,
