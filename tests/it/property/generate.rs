@@ -2,6 +2,7 @@
 
 mod bodies;
 mod formulas;
+mod linears;
 
 use std::fmt::Write as _;
 
@@ -138,7 +139,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(17) {
+        match self.below(20) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -155,6 +156,9 @@ impl Generator {
             13 if self.smooth => self.gelu(),
             14 if self.smooth => self.gelu_tanh(),
             15 if self.smooth => self.normalized_layer(),
+            16 if self.smooth => self.scaled_layer(),
+            17 if self.smooth => self.scaled_window(),
+            18 => self.clipped_ramp(),
             _ if self.smooth => self.binary(),
             _ => self.jump(),
         }

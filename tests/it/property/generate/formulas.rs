@@ -78,9 +78,11 @@ impl Generator {
     pub(super) fn product(&mut self) {
         let x = self.pick();
         let Some((&inner, outer)) = x.shape.split_last() else { return };
-        let columns = 1 + self.below(4);
-        let weight = self.random_floats(&[inner, columns]);
-        self.emit([outer, &[columns]].concat(), &format!("MatMul ({}, {weight})", x.name));
+        for _ in 0..1 + self.below(3) {
+            let columns = 1 + self.below(4);
+            let weight = self.random_floats(&[inner, columns]);
+            self.emit([outer, &[columns]].concat(), &format!("MatMul ({}, {weight})", x.name));
+        }
     }
 
     fn floats_of_rank_0(&mut self) -> String {
