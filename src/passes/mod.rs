@@ -7,6 +7,7 @@ pub mod convert_opset;
 pub mod lift_constants;
 pub mod infer_shapes;
 pub mod inline_constant_if;
+pub mod drop_failing_branch;
 pub mod remove_identity;
 pub mod remove_neutral_operand;
 pub mod merge_duplicates;
@@ -22,6 +23,7 @@ pub mod fuse_hard_swish;
 pub mod fuse_linear_scale;
 pub mod fuse_linear_bias;
 pub mod fuse_linear_input;
+pub mod merge_transposed;
 pub mod pack_linears;
 pub mod remove_dead;
 
