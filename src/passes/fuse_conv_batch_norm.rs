@@ -12,11 +12,11 @@
 //! Fires only when the normalization is in inference mode with one output, when all its parameters
 //! are constants of one number a channel, and when weight and bias are constants.
 //!
-//! Refused: a convolution that is read elsewhere too, and a weight that is read elsewhere, since
-//! the file would then hold it twice.
+//! Refused: a convolution that is read elsewhere too, a weight that is read elsewhere, since the
+//! file would then hold it twice, and a weight or bias that would overflow its type.
 
 use crate::ir::{NodeId, OpId, ValueId};
-use crate::passes::linear::scale_layer;
+use crate::passes::linear::{is_finite, scale_layer};
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::tensor::Tensor;
@@ -63,7 +63,9 @@ impl Rule for FuseConvBatchNorm {
         require!(cx.graph.value(weight).uses().len() == 1, weight, "the weight is read elsewhere too");
         let scaled = scale_layer(cx, layer, &tensor, &norm.factor);
         let scaled = scaled.ok_or_else(|| Miss::because("the weight does not have the channels", weight))?;
+        require!(is_finite(&scaled), weight, "a scaled weight is not finite");
         let bias = norm.bias(cx, layer, &tensor)?;
+        require!(is_finite(&bias), input, "the new bias is not finite");
         Ok(rebuild(cx, layer, scaled, bias))
     }
 }

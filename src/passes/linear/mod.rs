@@ -1,5 +1,9 @@
 //! What passes that fold arithmetic into constant weights share: numbers a channel, and layers whose weights hold them.
 
+mod finite;
+
+pub(super) use finite::is_finite;
+
 use crate::ir::{NodeId, Truth, ValueId};
 use crate::require;
 use crate::rewrite::{Context, Miss};
