@@ -210,3 +210,16 @@ fn floats_are_counted_where_both_precisions_agree() {
     );
     assert_eq!([shown(&model, "y"), shown(&model, "z")], ["float[y.0]", "float[2]"]);
 }
+
+#[test]
+fn an_empty_list_of_axes_is_not_settled() {
+    let (model, ..) = infer(
+        "g (float[1,3] x, float[2,3] w, int64[0] given) => (float[?] y, float[?] z, float[?] r, float[?] s)
+         <int64[0] none = {}> {
+            y = Squeeze (x, none)  z = Squeeze (x, given)
+            r = ReduceSum <keepdims = 0> (x, given)  s = Squeeze (w, none)
+         }",
+    );
+    assert_eq!(["y", "z", "r"].map(|name| shown(&model, name)), ["float"; 3]);
+    assert_eq!(shown(&model, "s"), "float[2,3]");
+}

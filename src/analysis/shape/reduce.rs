@@ -34,7 +34,9 @@ fn reduce(site: &mut Site<'_>) -> Option<()> {
             None => (0..rank).collect(),
         },
         None => {
-            let left = if keep { rank } else { rank.checked_sub(site.vector(1)?.len())? };
+            // No axes may mean all of them.
+            let count = || Some(site.vector(1)?.len()).filter(|&n| n > 0);
+            let left = if keep { rank } else { rank.checked_sub(count()?)? };
             let fresh = site.fresh_shape(0, left);
             site.set_shape(0, fresh);
             return None;

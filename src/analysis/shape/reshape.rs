@@ -86,20 +86,12 @@ fn flatten(site: &mut Site<'_>) -> Option<()> {
 fn squeeze(site: &mut Site<'_>) -> Option<()> {
     let shape = site.shape(0)?;
     let gone = match site.list(1, "axes") {
+        // For an empty list ONNX drops nothing, ONNX Runtime every 1.
+        Some(Some(list)) if list.is_empty() => Some(ones(shape)?).filter(Vec::is_empty)?,
         Some(Some(list)) => axes(&list, shape.len())?,
-        // Without axes every 1 goes, so that each dim must be known to be one or not to be.
-        Some(None) => {
-            let one = Dim::Fixed(1);
-            let ones = shape.iter().map(|d| match d.same(&one) {
-                Truth::Proven => Some(true),
-                Truth::Refuted => Some(false),
-                Truth::Unknown => None,
-            });
-            let ones = ones.collect::<Option<Vec<bool>>>()?;
-            (0..shape.len()).filter(|&at| ones[at]).collect()
-        }
+        Some(None) => ones(shape)?,
         None => {
-            let count = site.vector(1)?.len();
+            let count = Some(site.vector(1)?.len()).filter(|&n| n > 0)?;
             let fresh = site.fresh_shape(0, shape.len().checked_sub(count)?);
             site.set_shape(0, fresh);
             return None;
@@ -109,6 +101,19 @@ fn squeeze(site: &mut Site<'_>) -> Option<()> {
         shape.iter().enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, d)| d.clone()).collect();
     site.set_shape(0, kept);
     keep_elements(site)
+}
+
+/// The dims that are 1; `None` where one is not known to be or not to be.
+fn ones(shape: &[Dim]) -> Option<Vec<usize>> {
+    let mut ones = Vec::new();
+    for (at, dim) in shape.iter().enumerate() {
+        match dim.same(&Dim::Fixed(1)) {
+            Truth::Proven => ones.push(at),
+            Truth::Refuted => {}
+            Truth::Unknown => return None,
+        }
+    }
+    Some(ones)
 }
 
 fn unsqueeze(site: &mut Site<'_>) -> Option<()> {

@@ -50,6 +50,8 @@ pub(super) fn reshape(call: &Call<'_>) -> Option<Tensor> {
 pub(super) fn squeeze(call: &Call<'_>) -> Option<Tensor> {
     let data = call.input(0)?;
     let dropped = match call.ints(1, "axes")? {
+        // For an empty list ONNX drops nothing, ONNX Runtime every 1.
+        Some(list) if list.is_empty() && data.shape().contains(&1) => return None,
         Some(list) => layout::axes(&list, data.rank())?,
         None => (0..data.rank()).filter(|&d| data.shape()[d] == 1).collect(),
     };

@@ -55,6 +55,8 @@ fn dims() {
     check(one("Reshape", &[], &[iota(&[2, 3]), ints(&[0, -1, 1])]), &[2, 3, 1], &[0, 1, 2, 3, 4, 5]);
     check(one("Squeeze", &[], &[iota(&[1, 2, 1])]), &[2], &[0, 1]);
     check(one("Squeeze", &[], &[iota(&[1, 2, 1]), ints(&[-1])]), &[1, 2], &[0, 1]);
+    check(one("Squeeze", &[], &[iota(&[2, 2]), ints(&[])]), &[2, 2], &[0, 1, 2, 3]);
+    assert!(one("Squeeze", &[], &[iota(&[1, 2]), ints(&[])]).is_none());
     check(one("Unsqueeze", &[], &[iota(&[2]), ints(&[0, -1])]), &[1, 2, 1], &[0, 1]);
     check(one("Flatten", &[("axis", Attr::Int(-1))], &[iota(&[1, 2, 2])]), &[2, 2], &[0, 1, 2, 3]);
     assert!(one("Reshape", &[], &[iota(&[2, 3]), ints(&[4, -1])]).is_none());
