@@ -124,6 +124,11 @@ fn by_name(path: &Path, arrays: Vec<(String, Tensor)>, model: &Model) -> Result<
 }
 
 fn complete(path: &Path, values: Vec<(String, RunValue)>, model: &Model) -> Result<FeedSet> {
+    for (at, (name, _)) in values.iter().enumerate() {
+        if values[..at].iter().any(|(before, _)| before == name) {
+            return Err(Error::new(format!("two values for the model's input '{name}'")).in_file(path));
+        }
+    }
     for input in required_inputs(model) {
         let name = model.graph.value(input).name();
         if !values.iter().any(|(n, _)| **n == **name) {
@@ -237,6 +242,15 @@ mod tests {
         assert_eq!((sets.len(), sets[0].label.as_str(), sets[0].values[0].0.as_str()), (1, "x.npz", "a:0"));
         npz(&folder.path().join("y.npz"), "a_0", &npy("(1, 2)", 2));
         assert_eq!(load(folder.path(), &model()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_input_has_one_array() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a_0.npy", "a:0.npy"] {
+            std::fs::write(folder.path().join(name), npy("(1, 2)", 2)).unwrap();
+        }
+        assert!(load(folder.path(), &model()).unwrap_err().message().contains("two values"));
     }
 
     #[test]
