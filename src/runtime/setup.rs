@@ -79,23 +79,7 @@ fn install(pin: &Pin, library: &Path, request: &Setup) -> Result<Outcome> {
 fn download(pin: &Pin, into: &TempDir) -> Result<&'static str> {
     let help = format!("get {} elsewhere and run `onnxpress setup --from {}`", pin.wheel, pin.wheel);
     for python in pythons() {
-        let output = Command::new(python)
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-                "--no-deps",
-            ])
-            .args(["--only-binary", ":all:", "--implementation", "cp", "--python-version", pin.python])
-            .args(["--platform", pin.tag, "--dest"])
-            .arg(into.path())
-            .arg(format!("onnxruntime=={}", pin.version))
-            .stdin(Stdio::null())
-            .output();
-        let output = match output {
+        let output = match pip(python, pin, into.path()).output() {
             Err(e) if e.kind() == ErrorKind::NotFound => continue,
             other => other.map_err(|e| Error::new(format!("{python} cannot be run: {e}")))?,
         };
@@ -111,6 +95,20 @@ fn download(pin: &Pin, into: &TempDir) -> Result<&'static str> {
             .with_help(format!("check the network and pip's index, or {help}")));
     }
     Err(Error::new("no Python with pip was found").with_help(format!("install Python 3 with pip, or {help}")))
+}
+
+/// `pip download` from within the empty folder: Python would take modules out of the current one first.
+fn pip(python: &str, pin: &Pin, into: &Path) -> Command {
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"])
+        .args(["--only-binary", ":all:", "--implementation", "cp", "--python-version", pin.python])
+        .args(["--platform", pin.tag, "--dest"])
+        .arg(into)
+        .arg(format!("onnxruntime=={}", pin.version))
+        .current_dir(into)
+        .stdin(Stdio::null());
+    command
 }
 
 /// Takes the library out of a wheel, checking both.
@@ -205,6 +203,13 @@ mod tests {
             1,
             "something was left behind"
         );
+    }
+
+    #[test]
+    fn pip_runs_where_no_module_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, pin) = wheel(folder.path(), b"a library");
+        assert_eq!(pip("python3", &pin, folder.path()).get_current_dir(), Some(folder.path()));
     }
 
     #[test]
