@@ -18,7 +18,7 @@ pub use setup::{Origin, Outcome, Setup, setup};
 pub use tract::TractRuntime;
 
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -60,6 +60,13 @@ impl Source {
     pub fn bytes(model: impl Into<Bytes>) -> Self {
         Self::Bytes { model: model.into(), folder: None }
     }
+}
+
+/// Raw data as a runtime takes it: a boolean other than 0 and 1 is true here and undefined in C++ and Rust.
+fn raw(tensor: &Tensor) -> Option<Bytes> {
+    let bytes = tensor.bytes()?;
+    let odd = tensor.dtype() == DType::Bool && bytes.iter().any(|&b| b > 1);
+    Some(if odd { bytes.iter().map(|&b| u8::from(b != 0)).collect() } else { bytes })
 }
 
 /// How a session runs.

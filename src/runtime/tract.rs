@@ -3,7 +3,7 @@
 //! It plans for concrete input shapes, so a session plans when it runs and keeps its last plan. tract panics on some
 //! models; a panic is an answer, [`RunError::Unsupported`].
 
-use super::{Limits, Optimization, RunError, RunValue, Runtime, Session, SessionOptions, Source};
+use super::{Limits, Optimization, RunError, RunValue, Runtime, Session, SessionOptions, Source, raw};
 use crate::error::Error;
 use crate::tensor::{DType, Tensor};
 use bytes::Bytes;
@@ -250,8 +250,8 @@ fn write(value: &RunValue) -> Result<tract_onnx::prelude::Tensor, RunError> {
     }
     let datum = datum(tensor.dtype())
         .ok_or_else(|| RunError::Unsupported(format!("tensors of {}", tensor.dtype())))?;
-    let bytes = tensor.bytes().unwrap_or_default();
-    // SAFETY: a plain element type whose in-memory form is its raw data; a `Tensor` has as many bytes as its shape says.
+    let bytes = raw(tensor).unwrap_or_default();
+    // SAFETY: a plain element type whose in-memory form is its raw data, booleans 0 or 1; a `Tensor` has as many bytes as its shape says.
     unsafe { tract_onnx::prelude::Tensor::from_raw_dt(datum, tensor.shape(), &bytes) }.map_err(unsupported)
 }
 

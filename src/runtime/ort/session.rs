@@ -51,6 +51,11 @@ impl OrtSession {
                     unsupported => unsupported,
                 })?
             }
+            // ONNX Runtime narrows the length to a C int without a look.
+            Source::Bytes { model, .. } if i32::try_from(model.len()).is_err() => {
+                let message = format!("a model of {} bytes in memory, more than 2 GiB", model.len());
+                return Err(RunError::Unsupported(message));
+            }
             Source::Bytes { .. } => create(api, model, options)?,
         };
         let table = api.table;

@@ -4,8 +4,8 @@ use super::absent;
 use super::api::{Api, Owned};
 use super::errors::Status;
 use crate::error::{Error, Result};
-use crate::runtime::{RunError, RunValue};
-use crate::tensor::{DType, Tensor};
+use crate::runtime::{RunError, RunValue, raw};
+use crate::tensor::{DType, Tensor, element_count};
 use bytes::Bytes;
 use ort_sys as sys;
 use std::ptr;
@@ -189,7 +189,7 @@ impl Api {
                     ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast(), text.len());
                 }
             }
-        } else if let Some(bytes) = tensor.bytes().filter(|bytes| !bytes.is_empty()) {
+        } else if let Some(bytes) = raw(tensor).filter(|bytes| !bytes.is_empty()) {
             let mut data = ptr::null_mut();
             // SAFETY: a tensor of this type and shape takes exactly these bytes; sub-byte types are packed alike.
             unsafe {
@@ -261,7 +261,7 @@ impl Api {
         };
         let shape = dims.iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>();
         let shape = shape.map_err(|_| Error::new(format!("ONNX Runtime returned the dims {dims:?}")))?;
-        let count = crate::tensor::element_count(&shape)
+        let count = element_count(&shape)
             .ok_or_else(|| Error::new(format!("ONNX Runtime returned the dims {dims:?}")))?;
         let Some(len) = dtype.byte_len(count) else {
             return Ok(Tensor::from_strings(&shape, self.read_strings(value, count)?)?);

@@ -301,3 +301,18 @@ fn node_cases_give_their_stored_outputs() {
     assert!(tally.passed >= 1450, "{} passed", tally.passed);
     assert!(unknown.is_empty(), "{unknown:#?}");
 }
+
+#[test]
+fn every_boolean_but_0_is_true() {
+    let model = one_node("Not", tensor_type(DType::Bool), tensor_type(DType::Bool));
+    let mut session = session(&source(&model)).unwrap();
+    let x = RunValue::Tensor(Tensor::from_bytes(DType::Bool, &[3], vec![0, 1, 2]).unwrap());
+    let outputs = session.run(&[("x", &x)], &["y"]).unwrap();
+    assert_eq!(tensor(&outputs[0]).bytes().unwrap(), [1u8, 0, 0].as_slice());
+}
+
+#[test]
+fn a_model_beyond_2_gib_is_not_cut() {
+    let why = unsupported(session(&Source::bytes(vec![0u8; 1 << 31])));
+    assert!(why.contains("2147483648"), "{why}");
+}
