@@ -18,6 +18,7 @@ pub mod fuse_layer_norm;
 pub mod fuse_gelu;
 pub mod fuse_gelu_tanh;
 pub mod fuse_conv_batch_norm;
+pub mod fuse_inverse;
 pub mod fuse_hard_sigmoid;
 pub mod fuse_hard_swish;
 pub mod fuse_linear_scale;
@@ -25,6 +26,7 @@ pub mod fuse_linear_bias;
 pub mod fuse_linear_input;
 pub mod merge_transposed;
 pub mod pack_linears;
+pub mod fuse_gemm;
 pub mod remove_dead;
 
 mod fold;

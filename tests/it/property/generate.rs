@@ -139,7 +139,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(20) {
+        match self.below(21) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -159,6 +159,7 @@ impl Generator {
             16 if self.smooth => self.scaled_layer(),
             17 if self.smooth => self.scaled_window(),
             18 => self.clipped_ramp(),
+            19 if self.smooth => self.inverse(),
             _ if self.smooth => self.binary(),
             _ => self.jump(),
         }

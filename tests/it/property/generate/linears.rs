@@ -56,6 +56,18 @@ impl Generator {
         self.inner(&format!("{op} ({x}, {k})"))
     }
 
+    /// Arithmetic with an inverse.
+    pub(super) fn inverse(&mut self) {
+        let Value { name: x, shape } = self.pick();
+        // Away from zero.
+        let exp = self.inner(&format!("Sigmoid ({x})"));
+        let (inverse, ops) =
+            if self.below(2) == 0 { ("Reciprocal", ["Mul", "Div"]) } else { ("Neg", ["Add", "Sub"]) };
+        let y = self.inner(&format!("{inverse} ({exp})"));
+        let op = ops[self.below(2)];
+        self.emit(shape, &format!("{op} ({x}, {y})"));
+    }
+
     /// A ramp between 0 and 1, alone or times what it is the ramp of.
     pub(super) fn clipped_ramp(&mut self) {
         let Value { name: x, shape } = self.pick();
