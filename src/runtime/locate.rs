@@ -4,16 +4,19 @@
 //! `onnxruntime` wheel of the active Python, the system's library folders. A library that the user named is the only
 //! one tried; one of the others that cannot be loaded is passed over.
 
-use super::pinned::pin_here;
+mod folders;
+mod python;
+
+pub(super) use folders::cached_library;
+pub(super) use python::pythons;
+
 use super::{OrtRuntime, Runtime};
 use crate::diag::Diags;
 use crate::error::{Error, Result};
-use std::ffi::OsString;
+use folders::{library_in, system_folders};
+use python::{ask_python, packages_of};
 use std::fmt;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 /// What the user said about the runtime.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,191 +189,10 @@ fn find_in(preferences: &Preferences, here: &Surroundings) -> Result<(OrtRuntime
     )))
 }
 
-/// Where `onnxpress setup` puts the library of this machine.
-///
-/// # Errors
-/// No wheel is published for this machine, or it has no home folder.
-pub(super) fn cached_library() -> Result<PathBuf> {
-    let pin = pin_here()?;
-    Ok(cache_folder(std::env::consts::OS, |name| std::env::var_os(name))?
-        .join("onnxruntime")
-        .join(pin.version)
-        .join(pin.library_name()))
-}
-
-/// The user's cache folder for onnxpress on a system, given its environment variables.
-fn cache_folder(os: &str, variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
-    let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = match os {
-        "windows" => folder("LOCALAPPDATA"),
-        "macos" => folder("HOME").map(|home| home.join("Library/Caches")),
-        _ => folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache"))),
-    };
-    base.map(|base| base.join("onnxpress")).ok_or_else(|| {
-        Error::new("there is no folder for caches").with_help(if os == "windows" {
-            "set LOCALAPPDATA"
-        } else {
-            "set HOME to an absolute path"
-        })
-    })
-}
-
-/// The library in a folder: the name without a version, else the newest version.
-fn library_in(folder: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).ok()?;
-    let named = entries.filter_map(|entry| {
-        let entry = entry.ok()?;
-        let version = library_version(entry.file_name().to_str()?, std::env::consts::OS)?;
-        let path = entry.path();
-        path.is_file().then_some((version.is_empty(), version, path))
-    });
-    named.max().map(|(_, _, path)| path)
-}
-
-/// The version in a file name of ONNX Runtime's library on a system; empty without one, `None` for other files.
-fn library_version(name: &str, os: &str) -> Option<Vec<u64>> {
-    let version = match os {
-        "windows" => name.eq_ignore_ascii_case("onnxruntime.dll").then_some("")?,
-        "macos" => name.strip_prefix("libonnxruntime")?.strip_suffix(".dylib")?,
-        _ => name.strip_prefix("libonnxruntime.so")?,
-    };
-    if version.is_empty() {
-        return Some(Vec::new());
-    }
-    version.strip_prefix('.')?.split('.').map(|part| part.parse().ok()).collect()
-}
-
-/// The `onnxruntime` packages under the root of a Python environment.
-fn packages_of(root: &Path) -> Vec<PathBuf> {
-    let mut places = vec![root.join("Lib/site-packages")];
-    for lib in ["lib", "lib64"] {
-        let versions = std::fs::read_dir(root.join(lib)).into_iter().flatten().flatten();
-        let pythons = versions.filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"));
-        places.extend(pythons.map(|entry| entry.path().join("site-packages")));
-    }
-    places.sort();
-    places.into_iter().map(|place| place.join("onnxruntime")).filter(|package| package.is_dir()).collect()
-}
-
-/// Names of the interpreter on the search path.
-pub(super) fn pythons() -> &'static [&'static str] {
-    if cfg!(windows) { &["python", "py"] } else { &["python3", "python"] }
-}
-
-/// Prints where the package is, without importing it and without looking into the current folder.
-const WHERE: &str = "import sys
-sys.path[:] = [p for p in sys.path if p]
-from importlib.util import find_spec
-spec = find_spec('onnxruntime')
-print(spec.submodule_search_locations[0] if spec else '')";
-
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Asks an interpreter where its `onnxruntime` is; gives up after a few seconds.
-fn ask_python(python: &str) -> Option<PathBuf> {
-    let mut child = Command::new(python)
-        .args(["-c", WHERE])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let end = Instant::now() + PATIENCE;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
-            _ => {
-                // Nothing more can be done about a process that will not die.
-                let _ = child.kill().and_then(|()| child.wait());
-                return None;
-            }
-        }
-    };
-    let mut answer = String::new();
-    child.stdout.take()?.read_to_string(&mut answer).ok()?;
-    let path = PathBuf::from(answer.trim());
-    (status.success() && path.is_absolute()).then_some(path)
-}
-
-fn system_folders(variable: impl Fn(&'static str) -> Option<OsString>) -> Vec<PathBuf> {
-    let listed = |name| variable(name).map(|list| std::env::split_paths(&list).collect()).unwrap_or_default();
-    let (mut folders, fixed): (Vec<PathBuf>, &[&str]) = match std::env::consts::OS {
-        // Windows itself ships an old onnxruntime.dll in its system folder.
-        "windows" => {
-            let windows = variable("SystemRoot").map(PathBuf::from);
-            let mut path: Vec<PathBuf> = listed("PATH");
-            path.retain(|folder| windows.as_ref().is_none_or(|root| !folder.starts_with(root)));
-            (path, &[])
-        }
-        "macos" => (listed("DYLD_LIBRARY_PATH"), &["/opt/homebrew/lib", "/usr/local/lib"]),
-        _ => (listed("LD_LIBRARY_PATH"), &["/usr/local/lib", "/usr/local/lib64", "/usr/lib", "/usr/lib64"]),
-    };
-    folders.retain(|folder| folder.is_absolute());
-    folders.extend(fixed.iter().map(PathBuf::from));
-    if cfg!(target_os = "linux") {
-        folders.push(format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH).into());
-    }
-    folders
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn caches_are_where_the_system_keeps_them() {
-        let environment = |name: &str| match name {
-            "HOME" => Some("/home/u".into()),
-            "LOCALAPPDATA" if cfg!(windows) => Some("C:\\u".into()),
-            _ => None,
-        };
-        assert_eq!(cache_folder("linux", environment).unwrap(), Path::new("/home/u/.cache/onnxpress"));
-        assert_eq!(
-            cache_folder("macos", environment).unwrap(),
-            Path::new("/home/u/Library/Caches/onnxpress")
-        );
-        let moved = |name: &str| (name == "XDG_CACHE_HOME").then(|| OsString::from("/c"));
-        assert_eq!(cache_folder("linux", moved).unwrap(), Path::new("/c/onnxpress"));
-        let relative = |name: &str| (name == "XDG_CACHE_HOME").then(|| OsString::from("c"));
-        for os in ["linux", "macos", "windows"] {
-            assert!(cache_folder(os, relative).unwrap_err().help().is_some());
-        }
-    }
-
-    #[test]
-    fn library_names_are_told_from_others() {
-        let cases: [(&str, &str, Option<&[u64]>); 10] = [
-            ("libonnxruntime.so", "linux", Some(&[])),
-            ("libonnxruntime.so.1.31.1", "linux", Some(&[1, 31, 1])),
-            ("libonnxruntime_providers_shared.so", "linux", None),
-            ("libonnxruntime.so.debug", "linux", None),
-            ("libonnxruntime.dylib", "macos", Some(&[])),
-            ("libonnxruntime.1.23.2.dylib", "macos", Some(&[1, 23, 2])),
-            ("libonnxruntime.1.23.2.dylib", "linux", None),
-            ("onnxruntime.dll", "windows", Some(&[])),
-            ("onnxruntime_providers_shared.dll", "windows", None),
-            ("onnxruntime_pybind11_state.so", "macos", None),
-        ];
-        for (name, os, version) in cases {
-            assert_eq!(library_version(name, os).as_deref(), version, "{name} on {os}");
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_newest_version_of_a_folder_wins() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in
-            ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.22.0", "libonnxruntime_providers_shared.so"]
-        {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        assert_eq!(library_in(folder.path()).unwrap(), folder.path().join("libonnxruntime.so.1.22.0"));
-        std::fs::write(folder.path().join("libonnxruntime.so"), "").unwrap();
-        assert_eq!(library_in(folder.path()).unwrap(), folder.path().join("libonnxruntime.so"));
-    }
 
     fn nothing() -> Surroundings {
         Surroundings {
@@ -417,10 +239,5 @@ mod tests {
             panic!("an unusable library was taken")
         };
         assert!(error.message().contains("libonnxruntime.so.1.30.0"), "{error}");
-    }
-
-    #[test]
-    fn an_interpreter_that_is_not_there_answers_nothing() {
-        assert_eq!(ask_python("no-such-python-interpreter"), None);
     }
 }
