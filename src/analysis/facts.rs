@@ -67,6 +67,12 @@ impl Facts {
         declared::check(&model.graph, diags);
     }
 
+    /// Corrects what the main graph declares of its outputs, and drops what it declares inside, where inference has
+    /// proven another shape. To be called after [`Self::infer_model`].
+    pub fn correct_declarations(model: &mut Model, diags: &mut Diags) {
+        declared::correct(&mut model.graph, diags);
+    }
+
     /// Infers types and facts of one graph and its bodies, anew. Of a function's graph, whose inputs have no types,
     /// only that becomes known which is true at every call.
     pub fn infer_graph(&mut self, graph: &mut Graph, env: &Env<'_>) {

@@ -9,6 +9,7 @@ mod dims;
 mod elements;
 mod elementwise;
 mod expand;
+mod fused;
 mod gather;
 mod image;
 mod learning;
@@ -42,11 +43,12 @@ pub(super) type Rule = fn(&mut Site<'_>) -> Option<()>;
 /// Rules of one family: domain, op, rule.
 type Family = &'static [(&'static str, &'static str, Rule)];
 
-const FAMILIES: [Family; 25] = [
+const FAMILIES: [Family; 26] = [
     attention::RULES,
     contrib::RULES,
     elementwise::RULES,
     expand::RULES,
+    fused::RULES,
     gather::RULES,
     image::RULES,
     learning::RULES,

@@ -5,7 +5,7 @@ use super::args::{Cli, Judge, Shape, pass_ids};
 use super::screen::Screen;
 use crate::error::{Error, Result};
 use crate::io::ExternalData;
-use crate::pipeline::{OptimizeJob, Options, Proof, optimize};
+use crate::pipeline::{OptimizeJob, Options, Proof, Sizes, optimize};
 use crate::report::{self, OptimizeReport, Status};
 use crate::rewrite::OpsetRequest;
 use crate::target::Target;
@@ -34,6 +34,12 @@ pub(super) struct OptimizeArgs {
     /// The opset to end with: a number, latest, or keep; never lower than the model's
     #[arg(long, value_name = "N|latest|keep", default_value = "keep", value_parser = opset)]
     opset: OpsetRequest,
+    /// Fix the dims of an input, as in image=1,3,224,224; ? leaves one as it is. May be given several times
+    #[arg(long = "shape", value_name = "INPUT=SIZES", value_parser = shape)]
+    shapes: Vec<(String, Vec<Option<u64>>)>,
+    /// Fix a symbolic dim, as in batch=8. May be given several times
+    #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = dim)]
+    dims: Vec<(String, u64)>,
     /// Where the weights are written
     #[arg(long, value_name = "HOW", default_value = "keep")]
     external_data: Placement,
@@ -129,7 +135,41 @@ fn opset(text: &str) -> Result<OpsetRequest, String> {
     }
 }
 
+/// The last `=` separates, since names may hold some.
+fn dim(text: &str) -> Result<(String, u64), String> {
+    let (name, size) = text.rsplit_once('=').ok_or("expected NAME=SIZE")?;
+    let size = size.parse().map_err(|_| format!("'{size}' is no size"))?;
+    Ok((name.to_owned(), size))
+}
+
+fn shape(text: &str) -> Result<(String, Vec<Option<u64>>), String> {
+    let (name, sizes) = text.rsplit_once('=').ok_or("expected INPUT=SIZES")?;
+    let size = |text: &str| match text {
+        "?" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| format!("'{number}' is no size, nor is it ?")),
+    };
+    let sizes = if sizes.is_empty() { Ok(Vec::new()) } else { sizes.split(',').map(size).collect() };
+    Ok((name.to_owned(), sizes?))
+}
+
 impl OptimizeArgs {
+    /// The sizes that are fixed.
+    ///
+    /// # Errors
+    /// One name is given two.
+    fn sizes(&self) -> Result<Sizes> {
+        let mut sizes = Sizes::default();
+        for (name, size) in &self.dims {
+            let before = sizes.dims.insert(name.clone(), *size);
+            once(name, before.is_none_or(|before| before == *size), "--dim")?;
+        }
+        for (name, dims) in &self.shapes {
+            let before = sizes.shapes.insert(name.clone(), dims.clone());
+            once(name, before.is_none_or(|before| before == *dims), "--shape")?;
+        }
+        Ok(sizes)
+    }
+
     fn is_piped(&self) -> bool {
         self.output.as_deref() == Some(Path::new("-"))
     }
@@ -147,8 +187,16 @@ impl OptimizeArgs {
     }
 }
 
+fn once(name: &str, consistent: bool, option: &str) -> Result<()> {
+    if consistent {
+        return Ok(());
+    }
+    let error = Error::new(format!("{option} is given twice for '{name}', and not the same"));
+    Err(error.with_help("leave one of them out"))
+}
+
 pub(super) fn run(args: &OptimizeArgs, screen: &mut Screen) -> Result<Ending> {
-    let job = job(args);
+    let job = job(args)?;
     if args.print_recipe {
         let recipe = job.recipe()?;
         screen.data(&if args.shape.json { report::json(&recipe) + "\n" } else { recipe.to_toml() })?;
@@ -173,14 +221,15 @@ fn ending(report: &OptimizeReport) -> Ending {
     if report.parity.status == Status::Failed { Ending::Invalid } else { Ending::Done }
 }
 
-fn job(args: &OptimizeArgs) -> OptimizeJob {
+fn job(args: &OptimizeArgs) -> Result<OptimizeJob> {
     let (choice, watch) = (&args.choice, &args.watch);
-    OptimizeJob {
+    Ok(OptimizeJob {
         input: args.model.clone().unwrap_or_default(),
         output: args.output.clone().unwrap_or_default(),
         options: Options {
             level: args.level,
             opset: args.opset,
+            sizes: args.sizes()?,
             enable: choice.enable.clone(),
             disable: choice.disable.clone(),
             only: choice.only.clone(),
@@ -202,7 +251,7 @@ fn job(args: &OptimizeArgs) -> OptimizeJob {
             feeds: args.judge.feeds(),
         },
         runtime: args.judge.preferences(),
-    }
+    })
 }
 
 fn show(args: &OptimizeArgs, report: &OptimizeReport, screen: &mut Screen) -> Result<()> {

@@ -16,6 +16,7 @@ mod recipe;
 mod registry;
 mod run;
 mod signature;
+mod sizes;
 mod types;
 
 pub use bench::{BenchJob, bench};
@@ -28,3 +29,4 @@ pub use progress::{Progress, Silent, Step};
 pub use proof::Proof;
 pub use registry::{Entry, registry};
 pub use run::{Means, Outcome, Ran, run};
+pub use sizes::Sizes;

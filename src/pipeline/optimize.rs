@@ -54,6 +54,8 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
     let before =
         Figures { nodes: node_count(&model), bytes: bytes + data_bytes(&model), opset: model.opset() };
 
+    // The original is judged at the sizes that are asked for.
+    job.options.sizes.fix(&mut model).map_err(|e| e.in_file(&job.input))?;
     let original = job.proof.verify.then(|| model.clone());
     let judge = clock.time("runtime", || judge(job, &mut diags))?;
     let means = Means { runtime: judge.as_deref(), growth_budget: job.options.growth.budget(before.bytes) };

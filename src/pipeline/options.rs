@@ -1,6 +1,7 @@
 //! Which passes are to run, and how they are watched.
 
 use super::registry::{Entry, registry};
+use super::sizes::Sizes;
 use crate::error::{Error, Result};
 use crate::rewrite::OpsetRequest;
 use crate::target::Target;
@@ -44,6 +45,8 @@ pub struct Options {
     pub level: u8,
     /// The opset to end with. Anything but `Keep` runs `convert-opset` at every level.
     pub opset: OpsetRequest,
+    /// Sizes that are fixed before anything else is done.
+    pub sizes: Sizes,
     /// Passes to run whatever the level.
     pub enable: Vec<String>,
     /// Passes not to run.
@@ -67,6 +70,7 @@ impl Options {
             target,
             level: 2,
             opset: OpsetRequest::Keep,
+            sizes: Sizes::default(),
             enable: Vec::new(),
             disable: Vec::new(),
             only: Vec::new(),

@@ -3,7 +3,9 @@
 use super::optimize::OptimizeJob;
 use crate::error::Result;
 use crate::io::ExternalData;
-use crate::recipe::{Opset, OpsetName, Optimize, Placement, Proof, RECIPE_VERSION, Recipe, Step, Write};
+use crate::recipe::{
+    Kept, Opset, OpsetName, Optimize, Placement, Proof, RECIPE_VERSION, Recipe, Size, Step, Write,
+};
 use crate::rewrite::OpsetRequest;
 use crate::validate::Feeds;
 
@@ -26,6 +28,8 @@ impl OptimizeJob {
             pass_limit: options.pass_limit,
             growth_percent: options.growth.percent,
             growth_bytes: options.growth.bytes,
+            dims: options.sizes.dims.clone(),
+            shapes: options.sizes.shapes.iter().map(|(name, sizes)| (name.clone(), shape(sizes))).collect(),
         };
         let (inputs, seed) = match &self.proof.feeds {
             Feeds::Data(path) => (Some(path.display().to_string()), None),
@@ -51,4 +55,8 @@ impl OptimizeJob {
             },
         })
     }
+}
+
+fn shape(sizes: &[Option<u64>]) -> Vec<Size> {
+    sizes.iter().map(|size| size.map_or(Size::Kept(Kept::Kept), Size::Fixed)).collect()
 }

@@ -118,6 +118,8 @@ impl Runner<'_> {
         let mut facts = Facts::new();
         // What inference remarks belongs to the pass that is asked for it, and is remarked there.
         facts.infer_model(model, &mut Diags::new());
+        Facts::correct_declarations(model, diags);
+        self.signature = Signature::of(model);
         self.dump(model, "input")?;
         let mut cx = PassContext {
             facts: &mut facts,

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version of the format that is written and read.
 pub const RECIPE_VERSION: u32 = 1;
@@ -51,6 +52,30 @@ pub struct Optimize {
     pub growth_percent: u64,
     /// … or by so many bytes where that is more.
     pub growth_bytes: u64,
+    /// Sizes of symbolic dims, fixed before anything else is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dims: BTreeMap<String, u64>,
+    /// Dims of inputs, fixed before anything else is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shapes: BTreeMap<String, Vec<Size>>,
+}
+
+/// One dim of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Size {
+    /// This size.
+    Fixed(u64),
+    /// The one that it has.
+    Kept(Kept),
+}
+
+/// A dim that is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// The only way to say so.
+    #[serde(rename = "?")]
+    Kept,
 }
 
 /// An opset: a version or a word.
@@ -151,6 +176,8 @@ mod tests {
             pass_limit: None,
             growth_percent: 1,
             growth_bytes: 65536,
+            dims: BTreeMap::from([("batch".into(), 8)]),
+            shapes: BTreeMap::from([("x".into(), vec![Size::Fixed(1), Size::Kept(Kept::Kept)])]),
         };
         Recipe {
             version: RECIPE_VERSION,

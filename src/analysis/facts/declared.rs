@@ -1,7 +1,7 @@
 //! What the file declares of values inside the graph, against what was inferred.
 
 use crate::diag::Diags;
-use crate::ir::{Def, Dim, Graph, TensorType, Truth, Type};
+use crate::ir::{Def, Dim, Graph, TensorType, Truth, Type, Use};
 
 /// Remarks on single values; a last one counts the others.
 const MAX_REMARKS: usize = 10;
@@ -41,6 +41,49 @@ pub(super) fn check(graph: &Graph, diags: &mut Diags) {
         let message = format!("{} more values are not what the file declares", more + 1);
         diags.warn("wrong-declared-shape", None, message);
     }
+}
+
+/// Corrects wrong shapes: those of the graph's outputs say what is inferred, those inside the graph nothing any more.
+/// A wrong element type stays, and so does what bodies return.
+pub(super) fn correct(graph: &mut Graph, diags: &mut Diags) {
+    let mut inside = 0;
+    for id in graph.value_ids() {
+        let value = graph.value(id);
+        let (Def::Output { .. }, Some(Type::Tensor(declared)), Some(Type::Tensor(inferred))) =
+            (value.def(), value.declared(), value.ty())
+        else {
+            continue;
+        };
+        if declared.dtype != inferred.dtype || !shapes_contradict(declared, inferred) {
+            continue;
+        }
+        if graph.is_graph_output(id) {
+            let corrected = Type::Tensor(corrected(declared, inferred));
+            let message =
+                format!("the file declares {declared}, and it is {inferred}: written as {corrected}");
+            diags.warn("wrong-output-shape", Some(value.name()), message);
+            graph.set_declared(id, Some(corrected));
+        } else if !value.uses().iter().any(|u| matches!(u, Use::RegionOutput { .. })) {
+            inside += 1;
+            graph.set_declared(id, None);
+        }
+    }
+    if inside > 0 {
+        let message = format!("{inside} values inside the graph had wrong shapes, which are left out");
+        diags.note("wrong-inner-shape", None, message);
+    }
+}
+
+/// The declared dims that may be true, in place of the others what is inferred.
+fn corrected(declared: &TensorType, inferred: &TensorType) -> TensorType {
+    let shape = match (&declared.shape, &inferred.shape) {
+        (Some(d), Some(i)) if d.len() == i.len() => {
+            let dims = d.iter().zip(i);
+            Some(dims.map(|(d, i)| if d.same(i) == Truth::Refuted { i.clone() } else { d.clone() }).collect())
+        }
+        _ => inferred.shape.clone(),
+    };
+    TensorType { dtype: declared.dtype, shape }
 }
 
 fn contradicts(declared: &Type, inferred: &Type) -> bool {

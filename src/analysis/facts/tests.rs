@@ -178,6 +178,27 @@ fn declarations_inside_are_not_believed() {
 }
 
 #[test]
+fn wrong_shapes_are_corrected_at_the_border_and_dropped_inside() {
+    let (mut model, ..) = infer(
+        "g (float[n, 4] x) => (float[n] y, float[m, 5] z, float[k, 4] u) <float[3] w> {
+            w = Relu (x)  y = Neg (w)  z = Abs (w)  u = Exp (w)
+         }",
+    );
+    let mut diags = Diags::new();
+    Facts::correct_declarations(&mut model, &mut diags);
+    let declared = |name: &str| {
+        let found = model.graph.value_ids().find(|&v| &**model.graph.value(v).name() == name).unwrap();
+        model.graph.value(found).declared().map(ToString::to_string)
+    };
+    assert_eq!(declared("y").as_deref(), Some("float[n,4]"));
+    assert_eq!(declared("z").as_deref(), Some("float[m,4]"));
+    assert_eq!(declared("u").as_deref(), Some("float[k,4]"), "k may be n");
+    assert_eq!(declared("w"), None);
+    let codes: Vec<&str> = diags.iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["wrong-output-shape", "wrong-output-shape", "wrong-inner-shape"]);
+}
+
+#[test]
 fn sequences_with_unequal_elements_have_no_shape() {
     let (model, ..) = infer(
         "g (float[n] a, float[m] b, int64 i) => (float[?] y, float[?] z) {

@@ -7,7 +7,10 @@ use crate::tensor::DType;
 
 pub(super) const RULES: &[(&str, &str, Rule)] = &[
     ("ai.onnx.ml", "Binarizer", same::same),
+    ("ai.onnx.ml", "CastMap", cast_map),
     ("ai.onnx.ml", "CategoryMapper", category),
+    ("ai.onnx.ml", "DictVectorizer", dict_vectorizer),
+    ("ai.onnx.ml", "FeatureVectorizer", feature_vectorizer),
     ("ai.onnx.ml", "Imputer", same::same),
     ("ai.onnx.ml", "LabelEncoder", label),
     ("ai.onnx.ml", "LinearRegressor", |site| rows_by(site, "targets")),
@@ -36,6 +39,44 @@ fn rows(site: &mut Site<'_>, output: usize) -> Dim {
 fn rows_by(site: &mut Site<'_>, attr: &str) -> Option<()> {
     let columns = dims::size(site.int_or(attr, 1)?)?;
     let rows = rows(site, 0);
+    site.set_shape(0, [rows, columns]);
+    Some(())
+}
+
+/// One row of the map's values.
+fn cast_map(site: &mut Site<'_>) -> Option<()> {
+    site.set_dtype(
+        0,
+        match site.string_or("cast_to", "TO_FLOAT")? {
+            "TO_STRING" => DType::String,
+            "TO_INT64" => DType::I64,
+            _ => DType::F32,
+        },
+    );
+    let columns = site.fresh(0, 1);
+    site.set_shape(0, [Dim::Fixed(1), columns]);
+    Some(())
+}
+
+/// One row, a column for each word.
+fn dict_vectorizer(site: &mut Site<'_>) -> Option<()> {
+    if let Some(Type::Map(_, value)) = site.ty(0)
+        && let Some(value) = value.as_tensor()
+    {
+        site.set_dtype(0, value.dtype);
+    }
+    let words =
+        strings(site, "string_vocabulary").or_else(|| site.node().ints("int64_vocabulary").map(<[i64]>::len));
+    let words = site.dim_or_fresh(words.map(|n| Dim::Fixed(n as u64)), 0, 1);
+    site.set_shape(0, [Dim::Fixed(1), words]);
+    Some(())
+}
+
+/// The columns of all operands, as many of each as is stated.
+fn feature_vectorizer(site: &mut Site<'_>) -> Option<()> {
+    let columns = site.node().ints("inputdimensions")?;
+    let columns = columns.iter().try_fold(0i64, |sum, n| sum.checked_add(*n)).and_then(dims::size);
+    let (rows, columns) = (rows(site, 0), site.dim_or_fresh(columns, 0, 1));
     site.set_shape(0, [rows, columns]);
     Some(())
 }

@@ -63,6 +63,38 @@ fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
 }
 
 #[test]
+fn sizes_are_fixed_before_anything_else() {
+    let place = Place::new();
+    let report = place.run(&with(&["--dim", "n=8", "--json"])).json();
+    assert_eq!(report["recipe"]["step"][0]["dims"]["n"], 8);
+    assert_eq!(report["parity"]["status"], "passed");
+    let inspected = place.run(&["inspect", "out.onnx", "--json"]).json();
+    assert_eq!(
+        (&inspected["inputs"][0]["type"], &inspected["outputs"][0]["type"]),
+        (&"float[8,4]".into(), &"float[8,4]".into())
+    );
+
+    let report = place.run(&with(&["--shape", "x=2,?", "--json"])).json();
+    assert_eq!(report["recipe"]["step"][0]["shapes"]["x"], serde_json::json!([2, "?"]));
+    assert_eq!(serde_json::from_value::<Recipe>(report["recipe"].clone()).unwrap().steps.len(), 1);
+    let inspected = place.run(&["inspect", "out.onnx", "--json"]).json();
+    assert_eq!(inspected["inputs"][0]["type"], "float[2,4]");
+
+    let refused = |args: &[&str], code: i32, words: &str| {
+        let ran = place.run(&with(args));
+        assert!(ran.code == code && ran.err.contains(words), "{} {}", ran.code, ran.err);
+    };
+    refused(&["--dim", "m=8"], 1, "the inputs' symbolic dims are n");
+    refused(&["--shape", "z=8"], 1, "the inputs are x");
+    refused(&["--shape", "x=8"], 1, "1 dims instead of 2");
+    refused(&["--shape", "x=8,5"], 1, "5 instead of 4");
+    refused(&["--shape", "x=8,4", "--dim", "n=2"], 1, "contradicts");
+    refused(&["--dim", "n=1", "--dim", "n=2"], 1, "given twice");
+    refused(&["--dim", "n=many"], 2, "'many' is no size");
+    refused(&["--shape", "x"], 2, "expected INPUT=SIZES");
+}
+
+#[test]
 fn misses_say_why_and_where() {
     let place = Place::new();
     let erf = "<ir_version: 8, opset_import: [\"\" : 17]>
