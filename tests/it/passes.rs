@@ -21,13 +21,15 @@ mod kernels;
 mod pages;
 mod parity;
 
+pub(crate) use parity::{compare as close, random as random_tensor};
+
 use crate::fixtures::onnx_runtime;
 use fixture::{Expect, Fixture};
 use onnxpress::analysis::{Facts, verify};
 use onnxpress::diag::Diags;
 use onnxpress::ir::Model;
 use onnxpress::pipeline::{Entry, registry};
-use onnxpress::rewrite::{Exactness, PassContext, PassStats, Work, apply};
+use onnxpress::rewrite::{PassContext, PassStats, Work, apply};
 use onnxpress::runtime::Runtime;
 use onnxpress::target::Target;
 use onnxpress::text::diff;
@@ -37,11 +39,6 @@ use std::path::Path;
 
 /// Fixtures below which some were lost.
 const FEWEST: usize = 188;
-
-/// Whether two models answer the same to made-up inputs, as far as a class asks for it.
-pub(crate) fn same_outputs(before: &Model, after: &Model, class: Exactness) -> Result<(), String> {
-    parity::check(before, after, &Fixture::unsaid(), class)
-}
 
 /// One run on a model of inferred shapes.
 fn run(entry: &Entry, model: &mut Model, fixture: &Fixture) -> PassStats {

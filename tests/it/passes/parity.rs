@@ -78,7 +78,7 @@ fn feeds(model: &Model, fixture: &Fixture, seed: u64) -> Result<Vec<(String, Run
 }
 
 /// Floats in -2..2, integers in -8..8, one seed's booleans all true, the other's all false.
-fn random(
+pub(crate) fn random(
     dtype: DType,
     shape: &[usize],
     seed: u64,
@@ -103,7 +103,7 @@ fn random(
     Tensor::from_f64s(dtype, shape, &values)
 }
 
-fn compare(want: &Tensor, got: &Tensor, class: Exactness) -> Result<(), String> {
+pub(crate) fn compare(want: &Tensor, got: &Tensor, class: Exactness) -> Result<(), String> {
     if (want.dtype(), want.shape()) != (got.dtype(), got.shape()) {
         return Err(format!("{want:?} became {got:?}"));
     }

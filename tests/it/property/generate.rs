@@ -1,10 +1,16 @@
-//! Random typed graphs, written as text: every operand fits where it is used once `N` is 3.
+//! Random typed graphs: every operand fits where it is used once `N` is 3.
 
 mod bodies;
+mod elementwise;
 mod formulas;
+mod layers;
 mod linears;
+mod movement;
+mod reduce;
+mod sizes;
 
-use std::fmt::Write as _;
+use super::sketch::Sketch;
+use std::collections::BTreeMap;
 
 /// The size that `N` is fed with.
 const N: usize = 3;
@@ -13,8 +19,14 @@ const N: usize = 3;
 #[derive(Clone)]
 struct Value {
     name: String,
+    dtype: &'static str,
     shape: Vec<usize>,
 }
+
+/// Elements of the largest tensors.
+const MOST_ELEMENTS: usize = 1000;
+/// Elements that may be compared, and counted with.
+const NUMBERS: [&str; 4] = ["float", "double", "int32", "int64"];
 
 /// Writes one model.
 pub(super) struct Generator {
@@ -31,7 +43,7 @@ pub(super) struct Generator {
 
 impl Generator {
     /// The model of a seed.
-    pub(super) fn model(seed: u64) -> String {
+    pub(super) fn model(seed: u64) -> Sketch {
         let mut g = Self {
             state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
             opset: 0,
@@ -42,17 +54,19 @@ impl Generator {
             values: Vec::new(),
             names: 0,
         };
-        g.opset = [13, 17, 18, 20][g.below(4)];
+        g.opset = [13, 15, 17, 18, 20, 21][g.below(6)];
         g.smooth = g.below(2) == 0;
-        for (dims, shape) in [
-            ("N,4", vec![N, 4]),
-            ("2,N,4", vec![2, N, 4]),
-            ("N,1", vec![N, 1]),
-            ("1,3,5,5", vec![1, 3, 5, 5]),
+        for (dtype, dims, shape) in [
+            ("float", "N,4", vec![N, 4]),
+            ("float", "2,N,4", vec![2, N, 4]),
+            ("float", "N,1", vec![N, 1]),
+            ("float", "1,3,5,5", vec![1, 3, 5, 5]),
+            ("int64", "N,4", vec![N, 4]),
+            ("bool", "4", vec![4]),
         ] {
             let name = g.fresh("x");
-            g.inputs.push(format!("float[{dims}] {name}"));
-            g.values.push(Value { name, shape });
+            g.inputs.push(format!("{dtype}[{dims}] {name}"));
+            g.values.push(Value { name, dtype, shape });
         }
         g.inputs.push("bool c".to_owned());
         for _ in 0..3 + g.below(12) {
@@ -79,17 +93,41 @@ impl Generator {
     }
 
     fn pick(&mut self) -> Value {
-        // Late values make deep graphs.
+        self.pick_of(&["float"])
+    }
+
+    fn pick_any(&mut self) -> Value {
         let n = self.values.len();
         let at = self.below(n).max(self.below(n));
         self.values[at].clone()
     }
 
+    /// One of some types; there are always floats, integers and booleans.
+    fn pick_of(&mut self, dtypes: &[&str]) -> Value {
+        let fitting: Vec<usize> =
+            (0..self.values.len()).filter(|&i| dtypes.contains(&self.values[i].dtype)).collect();
+        // Late values make deep graphs.
+        let at = self.below(fitting.len()).max(self.below(fitting.len()));
+        self.values[fitting[at]].clone()
+    }
+
     fn emit(&mut self, shape: Vec<usize>, call: &str) -> String {
+        self.emit_as("float", shape, call)
+    }
+
+    fn emit_as(&mut self, dtype: &'static str, shape: Vec<usize>, call: &str) -> String {
         let name = self.fresh("v");
         self.lines.push(format!("{name} = {call}"));
-        self.values.push(Value { name: name.clone(), shape });
+        self.values.push(Value { name: name.clone(), dtype, shape });
         name
+    }
+
+    /// A node with several results of one type.
+    fn emit_all(&mut self, dtype: &'static str, shapes: Vec<Vec<usize>>, call: &str) {
+        let names: Vec<String> = shapes.iter().map(|_| self.fresh("v")).collect();
+        self.lines.push(format!("{} = {call}", names.join(", ")));
+        let made = names.into_iter().zip(shapes).map(|(name, shape)| Value { name, dtype, shape });
+        self.values.extend(made);
     }
 
     /// A node whose result only the step itself reads.
@@ -118,6 +156,16 @@ impl Generator {
         name
     }
 
+    /// A constant of any numeric type, of small whole numbers that are not zero.
+    fn numbers(&mut self, dtype: &str, shape: &[usize]) -> String {
+        let name = self.fresh("k");
+        let count = shape.iter().product();
+        let elements: Vec<String> =
+            (0..count).map(|_| ["1", "2", "3", "-2", "5"][self.below(5)].to_owned()).collect();
+        self.initializers.push(format!("{dtype}{} {name} = {{{}}}", dims(shape), elements.join(", ")));
+        name
+    }
+
     fn random_floats(&mut self, shape: &[usize]) -> String {
         let elements: Vec<f64> = (0..shape.iter().product()).map(|_| self.number()).collect();
         self.floats(shape, &elements)
@@ -132,275 +180,86 @@ impl Generator {
     }
 
     fn ints(&mut self, elements: &[i64]) -> String {
+        let list: Vec<String> = elements.iter().map(i64::to_string).collect();
+        let text = format!("= {{{}}}", list.join(", "));
+        // Often one that is read already.
+        let known = self
+            .initializers
+            .iter()
+            .find(|i| i.starts_with(&format!("int64[{}]", list.len())) && i.ends_with(&text));
+        if let Some(known) = known.cloned()
+            && self.below(2) == 0
+        {
+            return known.split(' ').nth(1).expect("a type, then a name").to_owned();
+        }
         let name = self.fresh("i");
-        let elements: Vec<String> = elements.iter().map(i64::to_string).collect();
-        self.initializers.push(format!("int64[{}] {name} = {{{}}}", elements.len(), elements.join(", ")));
+        self.initializers.push(format!("int64[{}] {name} {text}", list.len()));
         name
     }
 
     fn step(&mut self) {
-        match self.below(21) {
+        match self.below(30) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
             3 => self.reduction(),
             4 => self.shape_arithmetic(),
-            5 => self.movement(),
-            6 => self.repeat(),
-            7 => self.branch(),
-            8 => self.constants(),
-            9 => self.repeated(),
-            10 => self.scanned(),
-            11 => self.product(),
-            12 if self.smooth => self.layer_norm(),
-            13 if self.smooth => self.gelu(),
-            14 if self.smooth => self.gelu_tanh(),
-            15 if self.smooth => self.normalized_layer(),
-            16 if self.smooth => self.scaled_layer(),
-            17 if self.smooth => self.scaled_window(),
-            18 => self.clipped_ramp(),
-            19 if self.smooth => self.inverse(),
-            _ if self.smooth => self.binary(),
+            5 | 6 => self.movement(),
+            7 => self.repeat(),
+            8 => self.branch(),
+            9 => self.constants(),
+            10 => self.typed_unary(),
+            11 => self.typed_binary(),
+            12 => self.comparison(),
+            13 => self.cast(),
+            14 => self.choose(),
+            15 => self.product(),
+            16 => self.window(),
+            17 => self.repetition(),
+            18 => self.repeated(),
+            19 => self.scanned(),
+            24 => self.clipped_ramp(),
+            25 => self.products(),
+            26 if self.smooth => self.scaled_layer(),
+            27 if self.smooth => self.scaled_window(),
+            28 if self.smooth => self.inverse(),
+            20 if self.smooth => self.layer_norm(),
+            21 if self.smooth => self.gelu(),
+            22 if self.smooth => self.gelu_tanh(),
+            23 if self.smooth => self.normalized_layer(),
+            20 => self.clip(),
+            _ if self.smooth => self.normalization(),
             _ => self.jump(),
         }
     }
 
-    fn unary(&mut self) {
-        let x = self.pick();
-        let op = ["Relu", "Neg", "Abs", "Sigmoid", "Tanh", "Erf", "Identity", "Sin"][self.below(8)];
-        self.emit(x.shape, &format!("{op} ({})", x.name));
-    }
-
-    fn binary(&mut self) {
-        let a = self.pick();
-        let other = self.pick();
-        let (b, shape) = match broadcast(&a.shape, &other.shape) {
-            Some(shape) => (other.name, shape),
-            None => {
-                let own = a.shape.len();
-                let kept: Vec<usize> = a.shape[self.below(own + 1)..].to_vec();
-                (self.random_floats(&kept), a.shape.clone())
-            }
-        };
-        let op = ["Add", "Sub", "Mul", "Min", "Max"][self.below(5)];
-        let call = if self.below(2) == 0 {
-            format!("{op} ({}, {b})", a.name)
-        } else {
-            format!("{op} ({b}, {})", a.name)
-        };
-        if shape.iter().product::<usize>() <= 2000 {
-            self.emit(shape, &call);
-        }
-    }
-
-    fn neutral(&mut self) {
-        let x = self.pick();
-        let (name, rank) = (x.name.clone(), x.shape.len());
-        let mut shape = x.shape.clone();
-        let call = match self.below(10) {
-            0 => format!("Dropout ({name})"),
-            1 => format!("Cast <to = 1> ({name})"),
-            2 => {
-                let s = self.inner(&format!("Shape ({name})"));
-                format!("Reshape ({name}, {s})")
-            }
-            3 => {
-                let wide = self.below(6);
-                let one = self.floats(&vec![1; wide], &[1.0]);
-                shape = broadcast(&shape, &vec![1; wide]).expect("ones fit all");
-                format!("{} ({name}, {one})", ["Mul", "Div"][self.below(2)])
-            }
-            4 => {
-                let zero = self.floats(&[], &[0.0]);
-                format!("{} ({name}, {zero})", ["Sub", "Add"][self.below(2)])
-            }
-            5 => {
-                let pads = self.ints(&vec![0; 2 * rank]);
-                format!("Pad ({name}, {pads})")
-            }
-            6 => format!("Concat <axis = 0> ({name})"),
-            7 if rank > 0 => {
-                let (start, end, axis) = (self.ints(&[0]), self.ints(&[i64::MAX]), self.ints(&[-1]));
-                format!("Slice ({name}, {start}, {end}, {axis})")
-            }
-            8 => {
-                let ones = self.ints(&vec![1; rank]);
-                format!("Expand ({name}, {ones})")
-            }
-            _ => format!("Identity ({name})"),
-        };
-        self.emit(shape, &call);
-    }
-
-    fn reduction(&mut self) {
-        let x = self.pick();
-        if x.shape.is_empty() {
-            return;
-        }
-        let axis = self.below(x.shape.len());
-        let keep = self.below(2);
-        let op = ["ReduceMean", "ReduceMax", "ReduceMin"][self.below(3)];
-        let written = if self.below(2) == 0 { axis as i64 } else { axis as i64 - x.shape.len() as i64 };
-        let mut shape = x.shape.clone();
-        if keep == 1 {
-            shape[axis] = 1;
-        } else {
-            shape.remove(axis);
-        }
-        let call = self.reduce(op, &x.name, written, keep);
-        self.emit(shape, &call);
-    }
-
-    fn reduce(&mut self, op: &str, x: &str, axis: i64, keep: usize) -> String {
-        if self.opset < 18 {
-            return format!("{op} <axes = [{axis}], keepdims = {keep}> ({x})");
-        }
-        let axes = self.ints(&[axis]);
-        format!("{op} <keepdims = {keep}> ({x}, {axes})")
-    }
-
-    /// Sizes read from a tensor, computed with, and used for a new shape.
-    fn shape_arithmetic(&mut self) {
-        let x = self.pick();
-        let rank = x.shape.len();
-        if rank == 0 || x.shape.contains(&0) {
-            return;
-        }
-        let axis = self.below(rank);
-        let s = self.inner(&format!("Shape ({})", x.name));
-        let at = self.ints(&[axis as i64]);
-        let d = self.inner(&format!("Gather <axis = 0> ({s}, {at})"));
-        let count: usize = x.shape.iter().product();
-        match self.below(4) {
-            0 => {
-                let rest = self.ints(&[-1]);
-                let to = self.inner(&format!("Concat <axis = 0> ({d}, {rest})"));
-                let shape = vec![x.shape[axis], count / x.shape[axis]];
-                self.emit(shape, &format!("Reshape ({}, {to})", x.name));
-            }
-            1 => {
-                let all = self.inner(&format!("ReduceProd <keepdims = 1> ({s})"));
-                self.emit(vec![count], &format!("Reshape ({}, {all})", x.name));
-            }
-            2 => {
-                let two = self.ints(&[2]);
-                let twice = self.inner(&format!("Mul ({d}, {two})"));
-                let back = self.inner(&format!("Div ({twice}, {two})"));
-                let kept = self.inner(&format!("Concat <axis = 0> ({back}, {back})"));
-                let one = self.inner(&format!("ConstantOfShape <value = float[1] {{0.5}}> ({kept})"));
-                self.emit(vec![x.shape[axis]; 2], &format!("Relu ({one})"));
-            }
-            _ => {
-                let zeros = self.ints(&vec![0; rank]);
-                let ones = self.ints(&vec![1; rank]);
-                let q = self.inner(&format!("Equal ({s}, {zeros})"));
-                let to = self.inner(&format!("Where ({q}, {ones}, {s})"));
-                self.emit(x.shape.clone(), &format!("Expand ({}, {to})", x.name));
-            }
-        }
-    }
-
-    fn movement(&mut self) {
-        let x = self.pick();
-        let rank = x.shape.len();
-        match self.below(4) {
-            0 if rank > 1 => {
-                let turn = self.below(rank);
-                let perm: Vec<usize> = (0..rank).map(|d| (d + turn) % rank).collect();
-                let shape = perm.iter().map(|&p| x.shape[p]).collect();
-                self.emit(shape, &format!("Transpose <perm = {perm:?}> ({})", x.name));
-            }
-            1 if rank > 0 && x.shape[0] > 1 => {
-                let (start, end, axis) = (self.ints(&[1]), self.ints(&[i64::MAX]), self.ints(&[0]));
-                let mut shape = x.shape.clone();
-                shape[0] -= 1;
-                self.emit(shape, &format!("Slice ({}, {start}, {end}, {axis})", x.name));
-            }
-            2 if rank > 0 => {
-                let axis = self.below(rank);
-                let mut shape = x.shape.clone();
-                shape[axis] *= 2;
-                if shape.iter().product::<usize>() <= 2000 {
-                    self.emit(shape, &format!("Concat <axis = {axis}> ({0}, {0})", x.name));
-                }
-            }
-            _ => {
-                let at = self.below(rank + 1);
-                let axes = self.ints(&[at as i64]);
-                let mut shape = x.shape.clone();
-                shape.insert(at, 1);
-                if shape.len() < 6 {
-                    self.emit(shape, &format!("Unsqueeze ({}, {axes})", x.name));
-                }
-            }
-        }
-    }
-
-    /// A node once more, under another name.
-    fn repeat(&mut self) {
-        let n = self.lines.len();
-        if n == 0 {
-            return;
-        }
-        let at = self.below(n);
-        let line = self.lines[at].clone();
-        let (old, call) = line.split_once(" = ").expect("a line is an assignment");
-        if let Some(shape) = self.values.iter().find(|v| v.name == old).map(|v| v.shape.clone()) {
-            self.emit(shape, call);
-        }
-    }
-
-    /// A chain on constants alone.
-    fn constants(&mut self) {
-        let (rows, columns) = (1 + self.below(3), 1 + self.below(4));
-        let (a, b) = (self.random_floats(&[rows, columns]), self.random_floats(&[columns]));
-        let op = ["Add", "Mul", "Min", "Sub"][self.below(4)];
-        let sum = self.inner(&format!("{op} ({a}, {b})"));
-        let half = self.inner(&format!("Cast <to = 10> ({sum})"));
-        let back = self.inner(&format!("Cast <to = 1> ({half})"));
-        self.emit(vec![columns, rows], &format!("Transpose ({back})"));
-    }
-
-    /// Operators that jump where their operand moves a little.
-    fn jump(&mut self) {
-        let x = self.pick();
-        let call = match self.below(5) {
-            0 => format!("Floor ({})", x.name),
-            1 => format!("Sign ({})", x.name),
-            2 | 3 => {
-                let to = [6, 7, 10, 11, 9][self.below(5)];
-                let bounded = self.inner(&format!("Tanh ({})", x.name));
-                let cast = self.inner(&format!("Cast <to = {to}> ({bounded})"));
-                format!("Cast <to = 1> ({cast})")
-            }
-            _ => {
-                let k = self.random_floats(&[]);
-                let more = self.inner(&format!("Greater ({}, {k})", x.name));
-                format!("Where ({more}, {}, {k})", x.name)
-            }
-        };
-        self.emit(x.shape, &call);
-    }
-
-    fn finish(mut self) -> String {
-        let mut outputs = Vec::new();
+    fn finish(mut self) -> Sketch {
         let last = self.values.len() - 1;
+        let mut outputs: Vec<Value> = Vec::new();
         for at in [last, self.below(last + 1), self.below(last + 1), self.below(4)] {
-            let name = self.values[at].name.clone();
-            let declared = self.inputs.iter().find(|i| i.ends_with(&format!(" {name}"))).cloned();
-            let declared = declared.unwrap_or_else(|| format!("float[] {name}"));
-            if !outputs.contains(&declared) {
-                outputs.push(declared);
+            let value = self.values[at].clone();
+            if !outputs.iter().any(|o| o.name == value.name) {
+                outputs.push(value);
             }
         }
-        let named =
-            self.emit(self.values[last].shape.clone(), &format!("Identity ({})", self.values[last].name));
-        outputs.push(format!("float[] {named}"));
-        let mut text = format!("<ir_version: 10, opset_import: [\"\" : {}]>\n", self.opset);
-        writeln!(text, "g ({}) => ({})", self.inputs.join(", "), outputs.join(", ")).expect("a string grows");
-        writeln!(text, "<{}>", self.initializers.join(", ")).expect("a string grows");
-        writeln!(text, "{{\n    {}\n}}", self.lines.join("\n    ")).expect("a string grows");
-        text
+        let Value { name, dtype, shape } = self.values[last].clone();
+        self.emit_as(dtype, shape, &format!("Identity ({name})"));
+        outputs.extend(self.values.last().cloned());
+        let declared = |v: &Value| {
+            let as_input = self.inputs.iter().find(|i| i.ends_with(&format!(" {}", v.name)));
+            as_input.cloned().unwrap_or_else(|| format!("{}[] {}", v.dtype, v.name))
+        };
+        let outputs = outputs.iter().map(declared).collect();
+        let types = self.values.iter().map(|v| (v.name.clone(), format!("{}{}", v.dtype, dims(&v.shape))));
+        Sketch {
+            opset: self.opset,
+            smooth: self.smooth,
+            types: types.collect::<BTreeMap<String, String>>(),
+            inputs: self.inputs,
+            outputs,
+            initializers: self.initializers,
+            lines: self.lines,
+        }
     }
 }
 

@@ -68,9 +68,9 @@ impl Generator {
         );
         let (last, all) = (self.fresh("v"), self.fresh("v"));
         self.lines.push(format!("{last}, {all} = Loop ({count}, {go}, {}) <body = l {body}>", x.name));
-        self.values.push(Value { name: last, shape: x.shape.clone() });
+        self.values.push(Value { name: last, dtype: "float", shape: x.shape.clone() });
         if trips > 0 {
-            self.values.push(Value { name: all, shape: [vec![trips], outer.shape].concat() });
+            self.values.push(Value { name: all, dtype: "float", shape: [vec![trips], outer.shape].concat() });
         }
     }
 
@@ -92,7 +92,7 @@ impl Generator {
             "{last}, {all} = Scan ({start}, {}) <num_scan_inputs = 1, scan_input_directions = [{backward}], body = s {body}>",
             x.name
         ));
-        self.values.push(Value { name: all.clone(), shape: x.shape.clone() });
+        self.values.push(Value { name: all.clone(), dtype: "float", shape: x.shape.clone() });
         self.emit(x.shape, &format!("Add ({all}, {last})"));
     }
 }

@@ -31,7 +31,11 @@ impl Generator {
 
     pub(super) fn gelu(&mut self) {
         let x = self.pick();
-        let x = if self.below(3) == 0 { Value { name: self.floats_of_rank_0(), shape: vec![] } } else { x };
+        let x = if self.below(3) == 0 {
+            Value { name: self.floats_of_rank_0(), dtype: "float", shape: vec![] }
+        } else {
+            x
+        };
         let numbers = [std::f64::consts::SQRT_2, 1.0, 0.5].map(|n| self.scalar(n));
         let wide = numbers
             .iter()
@@ -74,8 +78,8 @@ impl Generator {
         self.emit(wide, &format!("Mul ({half}, {q})"));
     }
 
-    /// A `MatMul`, its weight on the right.
-    pub(super) fn product(&mut self) {
+    /// One `MatMul` or several of one input, their weights on the right.
+    pub(super) fn products(&mut self) {
         let x = self.pick();
         let Some((&inner, outer)) = x.shape.split_last() else { return };
         for _ in 0..1 + self.below(3) {

@@ -30,7 +30,9 @@ impl Generator {
 
     /// A convolution between a constant factor or summand before it and one after it.
     pub(super) fn scaled_window(&mut self) {
-        let Some(x) = self.values.iter().find(|v| v.shape == [1, 3, 5, 5]) else { return };
+        let Some(x) = self.values.iter().find(|v| v.dtype == "float" && v.shape == [1, 3, 5, 5]) else {
+            return;
+        };
         let x = x.name.clone();
         let before = self.affine(&x, &[1, 3, 1, 1]);
         let kernel = self.random_floats(&[4, 3, 1, 1]);
@@ -58,7 +60,7 @@ impl Generator {
 
     /// Arithmetic with an inverse.
     pub(super) fn inverse(&mut self) {
-        let Value { name: x, shape } = self.pick();
+        let Value { name: x, shape, .. } = self.pick();
         // Away from zero.
         let exp = self.inner(&format!("Sigmoid ({x})"));
         let (inverse, ops) =
@@ -70,7 +72,7 @@ impl Generator {
 
     /// A ramp between 0 and 1, alone or times what it is the ramp of.
     pub(super) fn clipped_ramp(&mut self) {
-        let Value { name: x, shape } = self.pick();
+        let Value { name: x, shape, .. } = self.pick();
         let (zero, six) = (self.floats(&[], &[0.0]), self.floats(&[], &[6.0]));
         let three = self.floats(&[], &[3.0]);
         let sum = self.inner(&format!("Add ({x}, {three})"));

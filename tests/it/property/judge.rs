@@ -1,0 +1,176 @@
+//! One graph: optimized, run beside its original, optimized again.
+
+use super::generate::Generator;
+use super::sketch::Sketch;
+use crate::fixtures::onnx_runtime;
+use crate::passes::{close, random_tensor};
+use onnxpress::diag::Diags;
+use onnxpress::io;
+use onnxpress::ir::{Def, Dim, Model, ValueId};
+use onnxpress::pipeline::{Means, Options, Outcome, Silent, registry, run};
+use onnxpress::rewrite::{Exactness, OpsetRequest};
+use onnxpress::runtime::{RunValue, Runtime, Session, SessionOptions, Source};
+use onnxpress::target::Target;
+use onnxpress::text::parse_model;
+use onnxpress::validate::{ProveOptions, Status, Subject, prove};
+
+/// What a symbolic dim is fed with.
+const SIZE: usize = 3;
+/// Sets of inputs that a graph is run on.
+const SETS: u64 = 2;
+/// Every so many graphs one is optimized twice, for the bytes.
+const TWICE: u64 = 8;
+
+/// Why a graph did not pass.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The original does not run, so that nothing can be said.
+    Unfit(String),
+    /// We did something wrong.
+    Real(String),
+}
+
+fn real(why: impl ToString) -> Failure {
+    Failure::Real(why.to_string())
+}
+
+/// The passes that changed something, where all is well.
+pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Vec<&'static str>, Failure> {
+    let text = sketch.text();
+    let parsed = parse_model(&text).map_err(|e| Failure::Unfit(format!("{e:?}\n{text}")))?;
+    let bytes = io::to_bytes(&parsed).map_err(real)?;
+    let original = io::load_bytes(bytes.clone()).map_err(real)?.model;
+    let mut before = session(bytes).map_err(Failure::Unfit)?;
+    let options = options(seed, sketch.smooth);
+    let setting = || format!("-O{} at {:?} without {:?}", options.level, options.opset, options.disable);
+
+    let (after, outcome) = optimize(&original, &options).map_err(|e| real(format!("{e}; {}", setting())))?;
+    let bytes = io::to_bytes(&after).map_err(real)?;
+    if seed.is_multiple_of(TWICE) {
+        let again =
+            optimize(&original, &options).and_then(|(m, _)| io::to_bytes(&m).map_err(|e| e.to_string()));
+        if again.map_err(real)? != bytes {
+            return Err(real("two runs give different bytes"));
+        }
+    }
+    if signature(&original) != signature(&after) {
+        return Err(real(format!("{:?} became {:?}", signature(&original), signature(&after))));
+    }
+    let by = || format!("{:?}, {}", changed(&outcome), setting());
+    let mut now = session(bytes.clone()).map_err(|e| real(format!("{e}; {}", by())))?;
+    for set in 0..SETS {
+        let feeds = feeds(&original, set).map_err(Failure::Unfit)?;
+        let want = answers(&original, &mut *before, &feeds).map_err(Failure::Unfit)?;
+        let got = answers(&original, &mut *now, &feeds).map_err(|e| real(format!("{e}; {}", by())))?;
+        if let Err(e) = same(&want, &got, outcome.exactness)
+            && !is_noise(&original, &after, outcome.exactness)
+        {
+            return Err(real(format!("{e}; {}", by())));
+        }
+    }
+    let reread = io::load_bytes(bytes.clone()).map_err(real)?.model;
+    let (second, rest) = optimize(&reread, &options).map_err(real)?;
+    if rest.changes() > 0 || io::to_bytes(&second).map_err(real)? != bytes {
+        return Err(real(format!("a second run changes something: {:?}, {}", changed(&rest), setting())));
+    }
+    Ok(changed(&outcome))
+}
+
+fn changed(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.passes.iter().filter(|p| p.stats.applied > 0).map(|p| p.id).collect()
+}
+
+/// A graph with jumps is held to the bits, and so gets exact passes only.
+fn options(seed: u64, smooth: bool) -> Options {
+    let mut options = Options::new(Target::named("onnx").unwrap());
+    options.verify_each = true;
+    options.level = if smooth { 1 + Generator::choice(seed, 4).min(2) as u8 } else { 1 };
+    if Generator::choice(seed + 1, 3) == 0 {
+        options.opset = OpsetRequest::Latest;
+    }
+    if Generator::choice(seed + 2, 2) == 0 {
+        let ids = registry();
+        let off = ids.iter().enumerate().filter(|(i, _)| Generator::choice(seed + 7 * *i as u64, 3) == 0);
+        options.disable = off.map(|(_, e)| e.id().to_owned()).collect();
+    }
+    options
+}
+
+fn optimize(model: &Model, options: &Options) -> Result<(Model, Outcome), String> {
+    let mut model = model.clone();
+    let mut diags = Diags::new();
+    let means = Means { runtime: Some(onnx_runtime()), growth_budget: 64 << 10 };
+    let outcome =
+        run(&mut model, options, means, &mut diags, &mut Silent).map_err(|e| format!("a run: {e:?}"))?;
+    if outcome.sweeps >= 100 {
+        return Err("no fixpoint".into());
+    }
+    Ok((model, outcome))
+}
+
+fn session(bytes: bytes::Bytes) -> Result<Box<dyn Session>, String> {
+    let session = onnx_runtime().session(&Source::bytes(bytes), &SessionOptions::default());
+    session.map_err(|e| format!("session: {e}"))
+}
+
+fn names(model: &Model) -> Vec<String> {
+    model.graph.root().outputs().map(|v| model.graph.value(v).name().to_string()).collect()
+}
+
+fn answers(
+    original: &Model,
+    session: &mut dyn Session,
+    feeds: &[(String, RunValue)],
+) -> Result<Vec<RunValue>, String> {
+    let names = names(original);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let feeds: Vec<(&str, &RunValue)> = feeds.iter().map(|(n, v)| (n.as_str(), v)).collect();
+    session.run(&feeds, &names).map_err(|e| format!("run: {e}"))
+}
+
+/// Inputs that a caller may override keep their value.
+fn feeds(model: &Model, set: u64) -> Result<Vec<(String, RunValue)>, String> {
+    let graph = &model.graph;
+    let mut state = set.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+    let required = graph.root().inputs().iter().map(|&v| graph.value(v));
+    let required = required.filter(|v| !matches!(v.def(), Def::Input { default: Some(_), .. }));
+    let feed = |value: &onnxpress::ir::Value| {
+        let ty = value.tensor_type().ok_or("an input is no tensor")?;
+        let size = |d: &Dim| d.as_fixed().map_or(SIZE, |n| n as usize);
+        let shape: Vec<usize> = ty.shape.iter().flat_map(|dims| dims.iter().map(size)).collect();
+        let tensor = random_tensor(ty.dtype, &shape, set, &mut state).map_err(|e| e.to_string())?;
+        Ok((value.name().to_string(), RunValue::Tensor(tensor)))
+    };
+    required.map(feed).collect()
+}
+
+fn same(want: &[RunValue], got: &[RunValue], class: Exactness) -> Result<(), String> {
+    for (i, pair) in want.iter().zip(got).enumerate() {
+        let (RunValue::Tensor(want), RunValue::Tensor(got)) = pair else {
+            return Err(format!("output {i} is no tensor"));
+        };
+        close(want, got, class).map_err(|e| format!("output {i} differs: {e}"))?;
+    }
+    if want.is_empty() || want.len() != got.len() { Err("outputs are missing".into()) } else { Ok(()) }
+}
+
+/// Whether the product's own proof, which measures how far rounding carries in this graph, lets a difference pass that
+/// is beyond the plain tolerance of a class that rounds.
+fn is_noise(before: &Model, after: &Model, class: Exactness) -> bool {
+    if class == Exactness::Exact {
+        return false;
+    }
+    let subject = |model| Some(Subject { model, source: Source::bytes(io::to_bytes(model).ok()?) });
+    let (Some(a), Some(b)) = (subject(before), subject(after)) else { return false };
+    let options = ProveOptions { noise_runs: 4, ..ProveOptions::new(class) };
+    prove(&a, &b, &options, onnx_runtime(), &mut |_| {}).is_ok_and(|v| v.status == Status::Passed)
+}
+
+fn signature(model: &Model) -> Vec<(String, String)> {
+    let root = model.graph.root();
+    let line = |v: ValueId| {
+        let value = model.graph.value(v);
+        (value.name().to_string(), format!("{:?}", value.declared()))
+    };
+    root.inputs().iter().copied().chain(root.outputs()).map(line).collect()
+}
