@@ -27,8 +27,14 @@ pub mod fuse_linear_input;
 pub mod merge_transposed;
 pub mod pack_linears;
 pub mod fuse_gemm;
+pub mod merge_casts;
+pub mod remove_expand;
+pub mod fuse_pad;
+pub mod merge_slices;
+pub mod merge_movement;
 pub mod remove_dead;
 
 mod fold;
+mod layout;
 mod linear;
 mod shape_operand;

@@ -116,6 +116,21 @@ impl Patch {
         self.nodes.last_mut().expect("an attribute follows its node").attrs.push(attribute);
     }
 
+    /// Gives the node added last an attribute in place of one that it may have.
+    ///
+    /// # Panics
+    /// No node was added.
+    pub fn reset_attr(&mut self, name: &str, value: impl Into<Attr>) {
+        let node = self.nodes.last_mut().expect("an attribute follows its node");
+        node.attrs.retain(|a| &*a.name != name);
+        self.set_attr(name, value);
+    }
+
+    /// Whether the patch adds a node of this op.
+    pub fn adds(&self, op: &str) -> bool {
+        self.nodes.iter().any(|n| n.op.is(op))
+    }
+
     /// Gives the node added last an attribute.
     ///
     /// # Panics

@@ -5,6 +5,7 @@ mod elementwise;
 mod formulas;
 mod layers;
 mod linears;
+mod moved;
 mod movement;
 mod reduce;
 mod sizes;
@@ -198,13 +199,15 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(30) {
+        match self.below(32) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
             3 => self.reduction(),
             4 => self.shape_arithmetic(),
             5 | 6 => self.movement(),
+            30 => self.moved(),
+            31 => self.padded(),
             7 => self.repeat(),
             8 => self.branch(),
             9 => self.constants(),

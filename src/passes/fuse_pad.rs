@@ -1,0 +1,150 @@
+//! `fuse-pad`: a `Pad` goes into the pads of the convolution or pool that alone reads it.
+//!
+//! ```text
+//! Conv(Pad(x, p))                          ->   Conv<pads += p>(x)
+//! AveragePool(Pad(x, p))                   ->   AveragePool<pads += p, count_include_pad=1>(x)
+//! MaxPool(Pad(x, p, -inf))                 ->   MaxPool<pads += p>(x)
+//! ```
+//!
+//! Reassociates: the pads are no longer summed up, which may turn the sign of a zero. The pads are constants, none is
+//! negative, and batch and channels get none. `Conv` and `AveragePool` take the constant 0, `MaxPool` minus infinity. An
+//! `AveragePool` either has no pads of its own or counts them already. Pools round their size down, and their pads stay
+//! below the size of the window.
+//!
+//! Refused: a `Pad` that is read elsewhere too, other modes, and a layer whose `auto_pad` is anything but unset or none.
+
+use crate::ir::{NodeId, OpId, ValueId};
+use crate::require;
+use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
+
+/// See the [module](self).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FusePad;
+
+/// What the registry runs.
+pub fn pass() -> Work {
+    Work::rule(FusePad)
+}
+
+const META: Meta = Meta {
+    id: "fuse-pad",
+    summary: "Pad goes into the pads of Conv, AveragePool or MaxPool",
+    exactness: Exactness::Reassociates,
+    since_opset: 7,
+    emits: &[OpId::onnx("Conv"), OpId::onnx("AveragePool"), OpId::onnx("MaxPool")],
+};
+
+impl Rule for FusePad {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn ops(&self) -> &[OpId] {
+        META.emits
+    }
+
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+        let n = cx.node(node);
+        let padded = n.input(0).ok_or(Miss::Silent)?;
+        let pad = cx
+            .graph
+            .producer(padded)
+            .filter(|&p| cx.node(p).op() == OpId::onnx("Pad"))
+            .ok_or(Miss::Silent)?;
+        require!(cx.opset() >= 7, padded, "before opset 7 pools count their pads otherwise");
+        require!(cx.graph.value(padded).uses().len() == 1, padded, "the Pad is read elsewhere too");
+        require!(cx.node(pad).region() == n.region(), padded, "the Pad is in another body");
+        let rank = cx.graph.rank(padded).filter(|&r| r > 2).ok_or(Miss::Silent)?;
+        let added = spatial_pads(cx, pad, rank)
+            .ok_or_else(|| Miss::because("the Pad is not one of constants over the last axes", padded))?;
+        let own = own_pads(cx, node, rank - 2)
+            .ok_or_else(|| Miss::because("the layer computes its pads", n.outputs()[0]))?;
+        let lowest = n.op().is("MaxPool");
+        require!(value_is(cx, pad, lowest), padded, "the Pad fills in another number than the layer would");
+        let pads: Option<Vec<i64>> = own.iter().zip(&added).map(|(a, b)| a.checked_add(*b)).collect();
+        let pads = pads.ok_or(Miss::Silent)?;
+        let conv = n.op().is("Conv");
+        if !conv {
+            require!(n.outputs().len() == 1, n.outputs()[0], "the pool gives indices too");
+            require!(
+                fits_pool(cx, node, &pads),
+                n.outputs()[0],
+                "the pool rounds up or would see nothing but pads"
+            );
+        }
+        let counts = n.op().is("AveragePool");
+        let counted = own.iter().all(|&p| p == 0) || cx.int(node, "count_include_pad") == Some(1);
+        require!(!counts || counted, n.outputs()[0], "the pool has pads of its own that it does not count");
+
+        let inputs =
+            std::iter::once(Ref::from(cx.node(pad).input(0))).chain(n.inputs().skip(1).map(Ref::from));
+        let mut patch = Patch::op(n.op(), inputs);
+        for attribute in n.attrs().iter().filter(|a| &*a.name != "auto_pad") {
+            patch.set_attr(attribute.name.clone(), attribute.value.clone());
+        }
+        patch.reset_attr("pads", pads);
+        if counts {
+            patch.reset_attr("count_include_pad", 1i64);
+        }
+        Ok(patch)
+    }
+}
+
+/// The pads of the last axes, begins first. `None` where others get any, one is negative or unknown.
+fn spatial_pads(cx: &Context<'_>, pad: NodeId, rank: usize) -> Option<Vec<i64>> {
+    let n = cx.node(pad);
+    if n.string("mode").is_some_and(|m| m != "constant") {
+        return None;
+    }
+    let given = cx.ints(pad, 1, "pads")??;
+    let axes: Vec<usize> = match n.input(3) {
+        None => (0..rank).collect(),
+        Some(axes) => {
+            let whole = i64::try_from(rank).ok()?;
+            let front = |a: i64| usize::try_from(if a < 0 { a + whole } else { a }).ok();
+            cx.constant_ints(axes)?.into_iter().map(front).collect::<Option<_>>()?
+        }
+    };
+    if given.len() != 2 * axes.len() {
+        return None;
+    }
+    let mut pads = vec![0; 2 * rank];
+    for (i, &axis) in axes.iter().enumerate() {
+        *pads.get_mut(axis)? = given[i];
+        *pads.get_mut(axis + rank)? = given[i + axes.len()];
+    }
+    let outside = [pads[0], pads[1], pads[rank], pads[rank + 1]];
+    if outside.iter().any(|&p| p != 0) || pads.iter().any(|&p| p < 0) {
+        return None;
+    }
+    Some([&pads[2..rank], &pads[rank + 2..]].concat())
+}
+
+/// The layer's own pads, begins first.
+fn own_pads(cx: &Context<'_>, node: NodeId, spatial: usize) -> Option<Vec<i64>> {
+    let n = cx.node(node);
+    match n.string("auto_pad") {
+        Some("VALID") => return Some(vec![0; 2 * spatial]),
+        None | Some("NOTSET" | "") => {}
+        Some(_) => return None,
+    }
+    let own = n.ints("pads").map_or_else(|| vec![0; 2 * spatial], <[i64]>::to_vec);
+    (own.len() == 2 * spatial).then_some(own)
+}
+
+fn value_is(cx: &Context<'_>, pad: NodeId, lowest: bool) -> bool {
+    let n = cx.node(pad);
+    let number = |v: ValueId| cx.graph.const_value(v)?.as_scalar();
+    let value = match n.input(2) {
+        Some(value) => number(value),
+        None if cx.opset() < 11 => n.float("value").map_or(Some(0.0), |v| Some(f64::from(v))),
+        None => Some(0.0),
+    };
+    value.is_some_and(|v| if lowest { v == f64::NEG_INFINITY } else { v == 0.0 && v.is_sign_positive() })
+}
+
+fn fits_pool(cx: &Context<'_>, node: NodeId, pads: &[i64]) -> bool {
+    let window = cx.node(node).ints("kernel_shape").unwrap_or(&[]);
+    let below = pads.len() == 2 * window.len() && pads.iter().zip(window.iter().cycle()).all(|(p, w)| p < w);
+    below && cx.int(node, "ceil_mode").unwrap_or(0) == 0
+}

@@ -1,0 +1,114 @@
+//! Operands that are all moved alike are moved once, after the op.
+
+use super::super::layout::{Known, Layout, plans, realize};
+use super::between::{PAIRS, is_move, known_shape, movement, permutation, same};
+use super::operand;
+use crate::ir::{NodeId, ValueId};
+use crate::rewrite::{Context, Miss, Patch, Ref};
+
+/// Elementwise ops of several operands that broadcast.
+const MANY: &[&str] = &["Max", "Min", "Sum", "Mean", "Where"];
+
+/// Does the op on what was moved, then moves the result.
+pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+    let n = cx.node(node);
+    let op = n.op();
+    if !op.domain.is_empty() || cx.opset() < 8 {
+        return Err(Miss::Silent);
+    }
+    let operands: Vec<ValueId> = n.inputs().collect::<Option<_>>().ok_or(Miss::Silent)?;
+    if op.is("Concat") {
+        return concat(cx, node, &operands).ok_or(Miss::Silent);
+    }
+    if PAIRS.contains(&op.name) || MANY.contains(&op.name) {
+        return elementwise(cx, node, &operands).ok_or(Miss::Silent);
+    }
+    Err(Miss::Silent)
+}
+
+/// The movement that gives an operand, where nothing else reads it.
+fn own_movement(cx: &Context<'_>, node: NodeId, operand: ValueId) -> Option<NodeId> {
+    let producer = cx.graph.producer(operand)?;
+    let own = cx.graph.value(operand).uses().len() == 1;
+    (own && is_move(cx, producer) && cx.node(producer).region() == cx.node(node).region()).then_some(producer)
+}
+
+fn elementwise(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> Option<Patch> {
+    let moves: Vec<Option<NodeId>> = operands.iter().map(|&v| own_movement(cx, node, v)).collect();
+    let mut given = moves.iter().flatten().copied();
+    let first = given.next()?;
+    let mut others = given.peekable();
+    others.peek()?;
+    if !others.all(|other| alike(cx, first, other)) {
+        return None;
+    }
+    let source = cx.node(first).input(0)?;
+    let mut layout = Layout::of(cx.graph.shape(source)?)?;
+    movement(cx, first, &mut layout)?;
+    if !same(cx.graph.shape(cx.node(first).outputs()[0])?, cx.graph.shape(cx.node(node).outputs()[0])?) {
+        return None;
+    }
+    let mut patch = Patch::new();
+    let mut inputs = Vec::with_capacity(operands.len());
+    for (&value, movement) in operands.iter().zip(&moves) {
+        inputs.push(match movement {
+            Some(m) => Ref::Old(cx.node(*m).input(0)?),
+            None => operand::moved(cx, &mut patch, value, &layout.sizes, layout.last(), layout.frame(0))?,
+        });
+    }
+    let mut x = again(cx, &mut patch, node, inputs);
+    let known: Known = moves.iter().flatten().filter_map(|&m| known_shape(cx, m)).collect();
+    let plans = plans(layout.frame(0), layout.last(), &layout.sizes);
+    let ops = plans.iter().find_map(|plan| realize(cx, cx.graph.shape(source)?, plan, &known))?;
+    if ops.len() > 1 {
+        return None;
+    }
+    for op in &ops {
+        x = op.write(cx, &mut patch, x);
+    }
+    patch.replace(cx.node(node).outputs()[0], x);
+    Some(patch)
+}
+
+/// Whether two movements do the same to values of the same shape.
+fn alike(cx: &Context<'_>, a: NodeId, b: NodeId) -> bool {
+    let shape = |node: NodeId, output: bool| {
+        let n = cx.node(node);
+        cx.graph.shape(if output { n.outputs()[0] } else { n.input(0)? })
+    };
+    let equal = |output| match (shape(a, output), shape(b, output)) {
+        (Some(a), Some(b)) => same(a, b),
+        _ => false,
+    };
+    if cx.node(a).op().is("Transpose") != cx.node(b).op().is("Transpose") || !equal(false) || !equal(true) {
+        return false;
+    }
+    !cx.node(a).op().is("Transpose") || permutation(cx, a) == permutation(cx, b)
+}
+
+fn concat(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> Option<Patch> {
+    let moves: Vec<NodeId> = operands.iter().map(|&v| own_movement(cx, node, v)).collect::<Option<_>>()?;
+    let perm = permutation(cx, *moves.first()?)?;
+    let alike = |&m: &NodeId| cx.node(m).op().is("Transpose") && permutation(cx, m).as_ref() == Some(&perm);
+    if moves.len() < 2 || !moves.iter().all(alike) {
+        return None;
+    }
+    let axis = cx.int(node, "axis")?;
+    let axis = if axis < 0 { axis.checked_add(i64::try_from(perm.len()).ok()?)? } else { axis };
+    let axis = *perm.get(usize::try_from(axis).ok()?)?;
+    let inputs = moves.iter().map(|&m| cx.node(m).input(0)).collect::<Option<Vec<_>>>()?;
+    let mut patch = Patch::new();
+    let joined = patch.node("Concat", inputs);
+    patch.set_attr("axis", axis as i64);
+    patch.node("Transpose", [joined]);
+    patch.set_attr("perm", perm.iter().map(|&p| p as i64).collect::<Vec<i64>>());
+    Some(patch)
+}
+
+fn again(cx: &Context<'_>, patch: &mut Patch, node: NodeId, inputs: Vec<Ref>) -> Ref {
+    let out = patch.node(cx.node(node).op(), inputs);
+    for attribute in cx.node(node).attrs() {
+        patch.set_attr(attribute.name.clone(), attribute.value.clone());
+    }
+    out
+}

@@ -1,0 +1,292 @@
+//! A chain of movements, with what may lie between them, and the shortest one that does the same.
+
+use super::super::layout::{Axes, Known, Layout, Op, plans, realize, shape};
+use super::between::{Kind, Link, known_shape, link, movement};
+use super::operand;
+use crate::ir::{Dim, NodeId, ValueId};
+use crate::rewrite::{Context, Miss, Patch, Ref};
+
+/// Chains are followed that far.
+const LONGEST: usize = 24;
+
+/// Writes the chain that ends at the node anew, from where this saves most.
+pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+    let Some(end) = link(cx, node).filter(|l| l.kind == Kind::Move) else { return Err(Miss::Silent) };
+    let chain = follow(cx, end);
+    let mut best: Option<Written> = None;
+    let mut long = false;
+    for top in 0..chain.links.len() {
+        if chain.links[top].kind != Kind::Move {
+            continue;
+        }
+        match Part::of(cx, &chain, top).and_then(|part| part.write(cx)) {
+            Some(written) if written.saves(cx, &chain) => {
+                if best.as_ref().is_none_or(|b| written.saved(&chain) > b.saved(&chain)) {
+                    best = Some(written);
+                }
+            }
+            Some(_) => {}
+            None => long |= top > 0,
+        }
+    }
+    match best {
+        Some(written) => Ok(written.patch),
+        None if long => Err(Miss::because("the movements have no shorter form", cx.node(node).outputs()[0])),
+        None => Err(Miss::Silent),
+    }
+}
+
+/// The links that lead to an end, which comes first.
+struct Chain {
+    links: Vec<Link>,
+    /// How many of the first links are read by the chain alone.
+    own: usize,
+}
+
+fn follow(cx: &Context<'_>, end: Link) -> Chain {
+    let mut links = vec![end];
+    let mut own = 1;
+    let mut shared = false;
+    while links.len() < LONGEST {
+        let last = links[links.len() - 1];
+        let Some(value) = cx.node(last.node).input(last.data) else { break };
+        let Some(next) = cx.graph.producer(value).and_then(|p| link(cx, p)) else { break };
+        if cx.node(next.node).region() != cx.node(end.node).region() {
+            break;
+        }
+        shared |= cx.graph.value(value).uses().len() > 1;
+        // What is not a movement would be computed twice.
+        if shared && (next.kind != Kind::Move || links.iter().any(|l| l.kind != Kind::Move)) {
+            break;
+        }
+        links.push(next);
+        own += usize::from(!shared);
+    }
+    Chain { links, own }
+}
+
+/// A link that is no movement.
+struct Between {
+    link: Link,
+    /// The frame at which it computes.
+    frame: usize,
+    /// The size of rows before it.
+    row: Option<Dim>,
+}
+
+/// The chain from one of its movements on.
+struct Part<'a> {
+    links: &'a [Link],
+    source: ValueId,
+    layout: Layout,
+    between: Vec<Between>,
+    /// The factor that is the last axis, where rows are computed.
+    row: Option<usize>,
+    /// The size of rows in the source.
+    first_row: Option<Dim>,
+    movements: usize,
+    known: Known,
+}
+
+impl<'a> Part<'a> {
+    fn of(cx: &Context<'_>, chain: &'a Chain, top: usize) -> Option<Self> {
+        let links = &chain.links[..=top];
+        let source = cx.node(links[top].node).input(links[top].data)?;
+        let mut part = Self {
+            links,
+            source,
+            layout: Layout::of(cx.graph.shape(source)?)?,
+            between: Vec::new(),
+            row: None,
+            first_row: None,
+            movements: 0,
+            known: Known::new(),
+        };
+        for &link in links.iter().rev() {
+            match link.kind {
+                Kind::Move => part.movement(cx, link.node)?,
+                Kind::Rows | Kind::Matrix => part.rows(cx, link)?,
+                Kind::Each | Kind::With(_) => part.note(link),
+            }
+        }
+        Some(part)
+    }
+
+    fn movement(&mut self, cx: &Context<'_>, node: NodeId) -> Option<()> {
+        self.movements += 1;
+        if let Some(known) = known_shape(cx, node) {
+            self.known.push(known);
+        }
+        movement(cx, node, &mut self.layout)
+    }
+
+    fn note(&mut self, link: Link) {
+        let row = self.row.map(|r| self.layout.sizes[r].clone());
+        self.between.push(Between { link, frame: self.layout.now(), row });
+    }
+
+    /// The last axis of the source is the last axis here, as a whole.
+    fn rows(&mut self, cx: &Context<'_>, link: Link) -> Option<()> {
+        let (first, now) = (self.layout.frame(0).last()?, self.layout.last().last()?);
+        let &[row] = first.as_slice() else { return None };
+        if first != now || self.row.is_some_and(|r| r != row) {
+            return None;
+        }
+        let size = cx.graph.shape(cx.node(link.node).outputs()[0])?.last()?.clone();
+        if size.as_fixed().is_some_and(|n| n < 2) {
+            return None;
+        }
+        self.row = Some(row);
+        let before = self.layout.sizes[row].clone();
+        self.first_row.get_or_insert(before);
+        self.note(link);
+        self.layout.sizes[row] = size;
+        Some(())
+    }
+
+    /// Arrangements in which to compute what lies between: before, after or in the middle of all movement.
+    fn middles(&self) -> Vec<Axes> {
+        let (first, last) = (self.layout.frame(0).clone(), self.layout.last().clone());
+        if self.between.is_empty() {
+            return vec![last];
+        }
+        let mut middles = vec![first.clone(), last.clone()];
+        if let Some(row) = self.row {
+            for order in [&last, &first] {
+                let lines = order.iter().flatten().copied().filter(|&f| f != row).collect();
+                middles.push(vec![lines, vec![row]]);
+            }
+        }
+        middles.retain(|m| self.holds(m));
+        middles
+    }
+
+    /// Whether what lies between can be computed in this arrangement.
+    fn holds(&self, middle: &Axes) -> bool {
+        let matrix = self.between.iter().any(|b| b.link.kind == Kind::Matrix);
+        let first = self.layout.frame(0);
+        let whole = match self.row {
+            None => true,
+            // At the source nothing has torn the rows yet.
+            Some(_) if middle == first => true,
+            Some(row) => middle.last() == Some(&vec![row]) && first.last() == Some(&vec![row]),
+        };
+        whole && (!matrix || middle.len() == 2)
+    }
+
+    fn write(&self, cx: &Context<'_>) -> Option<Written> {
+        self.middles().iter().filter_map(|m| self.write_at(cx, m)).min_by_key(|w| w.movements)
+    }
+
+    fn write_at(&self, cx: &Context<'_>, middle: &Axes) -> Option<Written> {
+        let mut early = self.layout.sizes.clone();
+        if let (Some(row), Some(size)) = (self.row, &self.first_row) {
+            early[row] = size.clone();
+        }
+        let source = cx.graph.shape(self.source)?;
+        let before = self.shortest(cx, source, self.layout.frame(0), middle, &early)?;
+        let between = shape(middle, &self.layout.sizes)?;
+        let after = self.shortest(cx, &between, middle, self.layout.last(), &self.layout.sizes)?;
+
+        let mut patch = Patch::new();
+        let mut x = Ref::Old(self.source);
+        for op in &before {
+            x = op.write(cx, &mut patch, x);
+        }
+        for between in &self.between {
+            x = self.compute(cx, &mut patch, x, between, middle)?;
+        }
+        for op in &after {
+            x = op.write(cx, &mut patch, x);
+        }
+        patch.replace(cx.node(self.links[0].node).outputs()[0], x);
+        let movements = before.len() + after.len();
+        Some(Written {
+            patch,
+            movements,
+            was: self.movements,
+            links: self.links.len(),
+            pure: self.between.is_empty(),
+        })
+    }
+
+    fn shortest(
+        &self,
+        cx: &Context<'_>,
+        shape: &[Dim],
+        from: &Axes,
+        to: &Axes,
+        sizes: &[Dim],
+    ) -> Option<Vec<Op>> {
+        plans(from, to, sizes).iter().find_map(|plan| realize(cx, shape, plan, &self.known))
+    }
+
+    /// The node of a link on the moved value.
+    fn compute(
+        &self,
+        cx: &Context<'_>,
+        patch: &mut Patch,
+        x: Ref,
+        at: &Between,
+        middle: &Axes,
+    ) -> Option<Ref> {
+        let link = at.link;
+        let node = cx.node(link.node);
+        let mut inputs: Vec<Ref> = node.inputs().map(Ref::from).collect();
+        inputs[link.data] = x;
+        if let Kind::With(other) = link.kind {
+            let (mut sizes, mut from, mut to) =
+                (self.layout.sizes.clone(), self.layout.frame(at.frame).clone(), middle.clone());
+            if let (Some(factor), Some(size)) = (self.row, &at.row) {
+                // Rows may have had another size here, and may be torn later.
+                sizes[factor] = size.clone();
+                [&mut from, &mut to]
+                    .into_iter()
+                    .filter_map(|axes| axes.last_mut())
+                    .for_each(|axis| axis.truncate(1));
+            }
+            inputs[other] = operand::moved(cx, patch, node.input(other)?, &sizes, &from, &to)?;
+        }
+        let out = patch.node(node.op(), inputs);
+        for attribute in node.attrs() {
+            patch.set_attr(attribute.name.clone(), attribute.value.clone());
+        }
+        if link.kind == Kind::Rows && !node.op().is("MatMul") {
+            patch.reset_attr("axis", -1i64);
+        }
+        Some(out)
+    }
+}
+
+/// A part written anew.
+struct Written {
+    patch: Patch,
+    movements: usize,
+    was: usize,
+    /// How many links it takes the place of.
+    links: usize,
+    /// Whether nothing but movements was in it.
+    pure: bool,
+}
+
+impl Written {
+    /// Whether there are fewer nodes, or as many of which the end no more reads a movement that others read too, or a
+    /// transposition became a reshape.
+    fn saves(&self, cx: &Context<'_>, chain: &Chain) -> bool {
+        let dying = self.dying(chain);
+        if self.links == 1 {
+            let transposes = cx.node(chain.links[0].node).op().is("Transpose");
+            return transposes && !self.patch.adds("Transpose");
+        }
+        self.movements < dying || (self.pure && self.links > chain.own && self.movements <= dying)
+    }
+
+    fn saved(&self, chain: &Chain) -> isize {
+        self.dying(chain) as isize - self.movements as isize
+    }
+
+    /// Movements that nobody reads any more.
+    fn dying(&self, chain: &Chain) -> usize {
+        if self.links <= chain.own { self.was } else { chain.own }
+    }
+}
