@@ -10,7 +10,7 @@
 //!
 //! | operand | an element becomes |
 //! |---|---|
-//! | of `Reshape` | its number; 0 where it copies the dim of `x` at its place, and `allowzero` is not set; one other -1 |
+//! | of `Reshape` | its number; 0 where it copies the dim of `x` at its place (`allowzero` goes); one other -1 |
 //! | of `Expand` | its number; 1 where the dim of `x` stays |
 //! | of `Tile` | its number; 1 where the dim of `x` stays |
 //! | end of `Slice` | its number; the largest there is where it is not before the end of `x` |
@@ -20,7 +20,7 @@
 //! tensor it says nothing. Refused: shapes of which a symbolic element stays.
 
 use crate::ir::{Dim, NodeId, OpId, Truth, ValueId};
-use crate::passes::shape_operand::choices;
+use crate::passes::shape_operand::{choices, with_copies};
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::tensor::Tensor;
@@ -33,6 +33,9 @@ pub struct ConstantShapes;
 pub fn pass() -> Work {
     Work::rule(ConstantShapes)
 }
+
+/// Makes a zero of a Reshape's shape a size.
+const ALLOW_ZERO: &str = "allowzero";
 
 const OPS: &[OpId] = &[
     OpId::onnx("Reshape"),
@@ -69,8 +72,8 @@ impl Rule for ConstantShapes {
         if n.op().is("Split") {
             return split(cx, node, shape);
         }
-        let choices = choices(cx, node, operand)
-            .ok_or_else(|| Miss::because("the rank of the result is not known", shape))?;
+        let found = if n.op().is("Reshape") { with_copies(cx, node) } else { choices(cx, node, operand) };
+        let choices = found.ok_or_else(|| Miss::because("the rank of the result is not known", shape))?;
         let numbers = choices.numbers();
         require!(numbers.is_some(), shape, "a symbolic element of the shape is neither copied nor left over");
         let mut patch = Patch::new();
@@ -86,7 +89,7 @@ impl Rule for ConstantShapes {
 fn add_like(patch: &mut Patch, cx: &Context<'_>, node: NodeId, inputs: Vec<Ref>) {
     let n = cx.node(node);
     let new = patch.node_with_outputs(n.op(), inputs, n.outputs().len() as u32);
-    for attribute in n.attrs() {
+    for attribute in n.attrs().iter().filter(|a| &*a.name != ALLOW_ZERO) {
         patch.set_attr(attribute.name.clone(), attribute.value.clone());
     }
     for (&old, new) in n.outputs().iter().zip(new) {

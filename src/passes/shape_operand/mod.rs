@@ -39,7 +39,7 @@ impl Choices {
 pub(super) fn choices(cx: &Context<'_>, node: NodeId, operand: usize) -> Option<Choices> {
     let n = cx.node(node);
     match (n.op().domain, n.op().name, operand) {
-        ("", "Reshape", 1) => reshape(cx, node),
+        ("", "Reshape", 1) => reshape(cx, node, cx.int(node, "allowzero").unwrap_or(0) == 0),
         ("", "Expand", 1) => expand(cx, node),
         ("", "Tile", 1) if n.inputs().len() == 2 => tile(cx, node),
         ("", "Slice", 2) => ends(cx, node),
@@ -68,13 +68,17 @@ fn number(dim: &Dim) -> Option<i64> {
     i64::try_from(dim.as_fixed()?).ok()
 }
 
-/// A dim that stays is 0, a known one its number; -1 stands for one that neither is, where the others leave exactly
+/// What the shape of a `Reshape` may be once its `allowzero` is off.
+pub(super) fn with_copies(cx: &Context<'_>, node: NodeId) -> Option<Choices> {
+    reshape(cx, node, true)
+}
+
+/// A dim that stays is 0 where zeros copy, a known one its number; -1 stands for one that neither is, where the others leave exactly
 /// that: none of them may be 0, unless the operand had its -1 there already.
-fn reshape(cx: &Context<'_>, node: NodeId) -> Option<Choices> {
+fn reshape(cx: &Context<'_>, node: NodeId, copies: bool) -> Option<Choices> {
     let n = cx.node(node);
     let (from, to) = (cx.graph.shape(n.input(0)?)?, cx.graph.shape(*n.outputs().first()?)?);
     let wanted = elements(cx, node, 1).filter(|w| w.len() == to.len())?;
-    let copies = cx.int(node, "allowzero").unwrap_or(0) == 0;
     let copied = |at: usize| copies && from.get(at).is_some_and(|d| same(d, &to[at]));
     let number = |at: usize| match number(&to[at]) {
         Some(0) => copied(at).then_some(0),
