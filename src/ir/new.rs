@@ -15,7 +15,7 @@ pub struct NewNode {
     pub inputs: Vec<Option<ValueId>>,
     /// The outputs; an empty name omits one.
     pub outputs: Vec<NewOutput>,
-    /// The attributes. A region among them must be new: made by [`Graph::add_region`] and held by no node.
+    /// The attributes. A region among them must be new: made by [`Graph::add_region`](super::Graph::add_region) and held by no node.
     pub attrs: Vec<Attribute>,
     /// The position hint; behind all earlier nodes where `None`.
     pub order: Option<u64>,
