@@ -88,10 +88,8 @@ impl Rule for ConstantShapes {
 /// The node with other operands.
 fn add_like(patch: &mut Patch, cx: &Context<'_>, node: NodeId, inputs: Vec<Ref>) {
     let n = cx.node(node);
-    let new = patch.node_with_outputs(n.op(), inputs, n.outputs().len() as u32);
-    for attribute in n.attrs().iter().filter(|a| &*a.name != ALLOW_ZERO) {
-        patch.set_attr(attribute.name.clone(), attribute.value.clone());
-    }
+    let new = patch.copy_with_outputs(n, inputs);
+    patch.drop_attr(ALLOW_ZERO);
     for (&old, new) in n.outputs().iter().zip(new) {
         patch.replace(old, new);
     }

@@ -68,11 +68,6 @@ impl Rule for DropFailingBranch {
                 return Err(Miss::Silent);
             }
         };
-        let mut patch = Patch::new();
-        patch.splice(kept);
-        for (&old, new) in n.outputs().iter().zip(cx.graph.region(kept).outputs()) {
-            patch.replace(old, new);
-        }
-        Ok(patch)
+        Ok(Patch::inline(n, kept, cx.graph.region(kept).outputs()))
     }
 }

@@ -16,7 +16,7 @@
 //! file would then hold it twice, and a weight or bias that would overflow its type.
 
 use crate::ir::{NodeId, OpId, ValueId};
-use crate::passes::linear::{is_finite, scale_layer};
+use crate::passes::linear::{finite, scale_layer};
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::tensor::Tensor;
@@ -63,10 +63,8 @@ impl Rule for FuseConvBatchNorm {
         require!(cx.graph.value(weight).uses().len() == 1, weight, "the weight is read elsewhere too");
         let scaled = scale_layer(cx, layer, &tensor, &norm.factor);
         let scaled = scaled.ok_or_else(|| Miss::because("the weight does not have the channels", weight))?;
-        require!(is_finite(&scaled), weight, "a scaled weight is not finite");
         let bias = norm.bias(cx, layer, &tensor)?;
-        require!(is_finite(&bias), input, "the new bias is not finite");
-        Ok(rebuild(cx, layer, scaled, bias))
+        Ok(rebuild(cx, layer, finite(scaled, weight)?, finite(bias, input)?))
     }
 }
 
@@ -146,11 +144,7 @@ fn rebuild(cx: &Context<'_>, layer: NodeId, weight: Tensor, bias: Tensor) -> Pat
     let old = cx.node(layer);
     let mut patch = Patch::new();
     let (weight, bias) = (patch.constant(weight), patch.constant(bias));
-    patch.node(old.op(), [Ref::from(old.input(0)), weight, bias]);
-    for attribute in old.attrs() {
-        if &*attribute.name != "beta" {
-            patch.set_attr(attribute.name.clone(), attribute.value.clone());
-        }
-    }
+    patch.copy(old, [Ref::from(old.input(0)), weight, bias]);
+    patch.drop_attr("beta");
     patch
 }

@@ -15,7 +15,7 @@
 
 use crate::ir::{NodeId, OpId, ValueId};
 use crate::passes::linear::{
-    Channelwise, beside_constant, output_channels, own_constant, same_shape, sole_producer,
+    Channelwise, beside_constant, finite, output_channels, own_constant, same_shape, sole_producer,
 };
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
@@ -130,11 +130,9 @@ impl Added<'_, '_> {
         let sums: Vec<f64> = old.iter().zip(&added).map(|(o, a)| beta * o + self.sign * a).collect();
         let bias = Tensor::from_f64s(self.dtype, &[sums.len()], &sums).map_err(|_| Miss::Silent)?;
         let mut patch = Patch::new();
-        let bias = patch.constant(bias);
-        patch.node(n.op(), [Ref::from(n.input(0)), Ref::from(n.input(1)), bias]);
-        for attribute in n.attrs().iter().filter(|a| &*a.name != "beta") {
-            patch.set_attr(attribute.name.clone(), attribute.value.clone());
-        }
+        let bias = patch.constant(finite(bias, self.c)?);
+        patch.copy(n, [Ref::from(n.input(0)), Ref::from(n.input(1)), bias]);
+        patch.drop_attr("beta");
         Ok(patch)
     }
 
@@ -147,7 +145,7 @@ impl Added<'_, '_> {
         let sum = sum(&b, &c, sign);
         let sum = sum.ok_or_else(|| Miss::because("neither constant has the shape of their sum", self.c))?;
         let mut patch = Patch::new();
-        let sum = patch.constant(sum);
+        let sum = patch.constant(finite(sum, self.c)?);
         let u = Ref::from(u);
         patch.node(op, if second { [u, sum] } else { [sum, u] });
         Ok(patch)

@@ -16,7 +16,7 @@
 
 use crate::ir::{NodeId, OpId, Use, ValueId};
 use crate::passes::linear::{
-    Channelwise, beside_constant, is_gelu_number, is_safe_factor, own_constant, same_shape, scale,
+    Channelwise, beside_constant, finite, is_gelu_number, is_safe_factor, own_constant, same_shape, scale,
 };
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
@@ -129,10 +129,7 @@ impl Into<'_, '_> {
         let n = self.cx.node(self.layer);
         let mut inputs = vec![Ref::from(self.x), weight];
         inputs.extend((bias != Ref::Omitted).then_some(bias));
-        let layer = patch.node(n.op(), inputs);
-        for attribute in n.attrs() {
-            patch.set_attr(attribute.name.clone(), attribute.value.clone());
-        }
+        let layer = patch.copy(n, inputs);
         patch.replace(n.outputs()[0], layer);
     }
 
@@ -153,7 +150,7 @@ impl Into<'_, '_> {
         };
         let scaled =
             scaled.ok_or_else(|| Miss::because("the factor does not follow the layer's channels", value))?;
-        let scaled = patch.constant(scaled);
+        let scaled = patch.constant(finite(scaled, value)?);
         self.rebuild(patch, scaled, self.bias().into());
         Ok(())
     }
@@ -201,7 +198,7 @@ impl Into<'_, '_> {
         };
         let bias: Vec<f64> = old.iter().zip(&sums).map(|(o, s)| o + s).collect();
         let bias = Tensor::from_f64s(weight.dtype(), &[bias.len()], &bias).map_err(|_| Miss::Silent)?;
-        let bias = patch.constant(bias);
+        let bias = patch.constant(finite(bias, value)?);
         self.rebuild(patch, value.into(), bias);
         Ok(())
     }

@@ -78,10 +78,9 @@ impl Rule for FusePad {
 
         let inputs =
             std::iter::once(Ref::from(cx.node(pad).input(0))).chain(n.inputs().skip(1).map(Ref::from));
-        let mut patch = Patch::op(n.op(), inputs);
-        for attribute in n.attrs().iter().filter(|a| &*a.name != "auto_pad") {
-            patch.set_attr(attribute.name.clone(), attribute.value.clone());
-        }
+        let mut patch = Patch::new();
+        patch.copy(n, inputs);
+        patch.drop_attr("auto_pad");
         patch.reset_attr("pads", pads);
         if counts {
             patch.reset_attr("count_include_pad", 1i64);

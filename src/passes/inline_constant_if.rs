@@ -55,11 +55,6 @@ impl Rule for InlineConstantIf {
             condition,
             "the branch returns another number of values"
         );
-        let mut patch = Patch::new();
-        patch.splice(*body);
-        for (&old, new) in n.outputs().iter().zip(returned) {
-            patch.replace(old, new);
-        }
-        Ok(patch)
+        Ok(Patch::inline(n, *body, returned))
     }
 }

@@ -63,10 +63,8 @@ fn one(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     if a == c && cx.node(inner).region() == n.region() && !cx.graph.is_graph_output(n.outputs()[0]) {
         return Ok(Patch::forward(n.outputs()[0], value));
     }
-    let mut patch = Patch::op("Cast", [value]);
-    for attribute in n.attrs() {
-        patch.set_attr(attribute.name.clone(), attribute.value.clone());
-    }
+    let mut patch = Patch::new();
+    patch.copy(n, [value]);
     Ok(patch)
 }
 

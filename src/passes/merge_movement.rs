@@ -27,7 +27,7 @@
 use crate::error::Result;
 use crate::ir::{Model, NodeId, OpId};
 use crate::rewrite::{
-    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, apply,
+    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, settle,
 };
 
 mod alike;
@@ -61,16 +61,7 @@ impl Pass for MergeMovement {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        let mut all = PassStats::default();
-        loop {
-            // A chain may end far below what made it shorter, where the engine looks no more.
-            let stats = apply(&Merge, model, cx)?;
-            let done = stats.applied == 0;
-            all.then(stats);
-            if done {
-                return Ok(all);
-            }
-        }
+        settle(&[&Merge], model, cx)
     }
 }
 

@@ -21,7 +21,7 @@
 use crate::error::Result;
 use crate::ir::{Model, NodeId, OpId};
 use crate::rewrite::{
-    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, apply,
+    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, settle,
 };
 
 mod concats;
@@ -63,20 +63,8 @@ impl Pass for MergeSlices {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        let mut all = PassStats::default();
-        loop {
-            // A chain may end far below what made it shorter, where the engine looks no more.
-            let mut stats = apply(&Merge, model, cx)?;
-            if stats.applied == 0 {
-                // What is joined again is no reason to split.
-                stats = apply(&Cover, model, cx)?;
-            }
-            let done = stats.applied == 0;
-            all.then(stats);
-            if done {
-                return Ok(all);
-            }
-        }
+        // What is joined again is no reason to split.
+        settle(&[&Merge, &Cover], model, cx)
     }
 }
 

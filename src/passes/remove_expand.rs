@@ -10,7 +10,7 @@
 //! Refused: a result whose shape is not proven to stay.
 
 use crate::ir::{Dim, NodeId, OpId, ValueId};
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
+use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,10 +82,8 @@ impl Rule for RemoveExpand {
             let why = |value| Miss::because("the shape is not proven to stay without the Expand", value);
             return Err(refused.map_or(Miss::Silent, why));
         }
-        let mut patch = Patch::op(n.op(), left.into_iter().map(Ref::Old));
-        for attribute in n.attrs() {
-            patch.set_attr(attribute.name.clone(), attribute.value.clone());
-        }
+        let mut patch = Patch::new();
+        patch.copy(n, left);
         Ok(patch)
     }
 }

@@ -1,7 +1,7 @@
 //! Two models that somebody says are the same.
 
 use super::progress::{Progress, Step};
-use super::proof::judge;
+use super::proof::{judge, localize};
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{Loaded, load, to_bytes};
@@ -41,7 +41,7 @@ pub fn compare(job: &CompareJob, progress: &mut dyn Progress) -> Result<CompareR
     let candidate = Subject { model: &b, source: source(&job.b, &b)? };
     let mut judged =
         judge(&original, &candidate, Exactness::Reassociates, job.feeds.clone(), &*runtime, progress)?;
-    judged.localize(&a, &b, &*runtime, &mut diags, progress);
+    localize(&mut judged, &a, &b, &*runtime, &mut diags, progress);
     Ok(CompareReport {
         a: job.a.display().to_string(),
         b: job.b.display().to_string(),

@@ -7,7 +7,7 @@ use super::options::Options;
 use super::output::Output;
 use super::place;
 use super::progress::{Progress, Step};
-use super::proof::{self, Judgement, Proof};
+use super::proof::{self, Proof};
 use super::run::{Means, Outcome, Ran, run};
 use super::types;
 use crate::diag::Diags;
@@ -16,7 +16,7 @@ use crate::io::{ExternalData, Loaded, WriteOptions, load};
 use crate::ir::Model;
 use crate::report::{Change, MissReport, OptimizeReport, ParityReport, PassReport, Status};
 use crate::runtime::{Preferences, Runtime, default_runtime};
-use crate::validate::Subject;
+use crate::validate::{Subject, Verdict};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -119,7 +119,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
 
 /// Names the change that made the difference and the first value that shows it.
 fn investigate(
-    judged: &mut Judgement,
+    judged: &mut Verdict,
     suspect: &Suspect<'_>,
     result: &Model,
     diags: &mut Diags,
@@ -140,7 +140,7 @@ fn investigate(
         }
     };
     let candidate = right_after.as_ref().unwrap_or(result);
-    judged.localize(suspect.original, candidate, suspect.runtime, diags, progress);
+    proof::localize(judged, suspect.original, candidate, suspect.runtime, diags, progress);
 }
 
 struct Figures {
@@ -192,9 +192,9 @@ fn may_write(status: Status, proof: &Proof) -> bool {
     }
 }
 
-fn not_proved(outcome: &Outcome, status: Status, reason: &str) -> Judgement {
+fn not_proved(outcome: &Outcome, status: Status, reason: &str) -> Verdict {
     let exactness = outcome.exactness.to_string();
-    Judgement { parity: ParityReport::without(status, exactness, Some(reason.to_owned())), witness: None }
+    Verdict { parity: ParityReport::without(status, exactness, Some(reason.to_owned())), witness: None }
 }
 
 fn pass(ran: Ran) -> PassReport {

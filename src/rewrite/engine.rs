@@ -35,6 +35,27 @@ pub fn apply(rule: &dyn Rule, model: &mut Model, cx: &mut PassContext<'_>) -> Re
     Ok(stats)
 }
 
+/// Applies rules again and again until none fires, each where none before it does.
+///
+/// For rules whose match may end far below what made it possible, where [`apply`] looks no more.
+///
+/// # Errors
+/// As [`apply`].
+pub fn settle(rules: &[&dyn Rule], model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+    let mut all = PassStats::default();
+    'again: loop {
+        for rule in rules {
+            let stats = apply(*rule, model, cx)?;
+            let fired = stats.applied > 0;
+            all.then(stats);
+            if fired {
+                continue 'again;
+            }
+        }
+        return Ok(all);
+    }
+}
+
 struct Run<'a> {
     rule: &'a dyn Rule,
     opsets: &'a Opsets,

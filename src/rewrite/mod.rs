@@ -28,12 +28,12 @@ mod pass;
 mod patch;
 mod pattern;
 mod stats;
-mod work;
 mod substitute;
+mod work;
 
 pub(crate) use commit::{keeps_state, sweep};
 pub use context::Context;
-pub use engine::apply;
+pub use engine::{apply, settle};
 pub use exactness::{Exactness, Tolerance};
 pub use fusion::{Fusion, Match, fusion};
 pub use meta::{Meta, Miss, Rule};

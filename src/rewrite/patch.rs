@@ -1,6 +1,6 @@
 //! A change as a value: new nodes and what they replace. Building one cannot touch the graph.
 
-use crate::ir::{Attr, Attribute, Name, NodeId, OpId, RegionId, Residue, ValueId};
+use crate::ir::{Attr, Attribute, Name, Node, NodeId, OpId, RegionId, Residue, ValueId};
 use crate::tensor::Tensor;
 
 /// A value that a patch speaks of.
@@ -80,6 +80,14 @@ impl Patch {
         patch
     }
 
+    /// A body of a node takes the node's place; it returns as many values as the node has outputs.
+    pub fn inline(node: &Node, body: RegionId, returned: impl IntoIterator<Item = ValueId>) -> Self {
+        let mut patch = Self::new();
+        patch.splice(body);
+        node.outputs().iter().zip(returned).for_each(|(&old, new)| patch.replace(old, new));
+        patch
+    }
+
     /// Adds a constant; it becomes an initializer of the root's region.
     pub fn constant(&mut self, tensor: Tensor) -> Ref {
         self.constants.push(tensor);
@@ -107,6 +115,24 @@ impl Patch {
         (0..outputs).map(|output| Ref::New { node, output }).collect()
     }
 
+    /// Adds a node of another's op and attributes with one output, and gives back that output.
+    pub fn copy<R: Into<Ref>>(&mut self, of: &Node, inputs: impl IntoIterator<Item = R>) -> Ref {
+        let output = self.node(of.op(), inputs);
+        of.attrs().iter().for_each(|a| self.set_attr(a.name.clone(), a.value.clone()));
+        output
+    }
+
+    /// Adds a node of another's op, attributes and number of outputs, and gives these back.
+    pub fn copy_with_outputs<R: Into<Ref>>(
+        &mut self,
+        of: &Node,
+        inputs: impl IntoIterator<Item = R>,
+    ) -> Vec<Ref> {
+        let outputs = self.node_with_outputs(of.op(), inputs, of.outputs().len() as u32);
+        of.attrs().iter().for_each(|a| self.set_attr(a.name.clone(), a.value.clone()));
+        outputs
+    }
+
     /// Gives the node added last an attribute.
     ///
     /// # Panics
@@ -121,9 +147,17 @@ impl Patch {
     /// # Panics
     /// No node was added.
     pub fn reset_attr(&mut self, name: &str, value: impl Into<Attr>) {
-        let node = self.nodes.last_mut().expect("an attribute follows its node");
-        node.attrs.retain(|a| &*a.name != name);
+        self.drop_attr(name);
         self.set_attr(name, value);
+    }
+
+    /// Takes an attribute that it may have from the node added last.
+    ///
+    /// # Panics
+    /// No node was added.
+    pub fn drop_attr(&mut self, name: &str) {
+        let node = self.nodes.last_mut().expect("an attribute belongs to a node");
+        node.attrs.retain(|a| &*a.name != name);
     }
 
     /// Whether the patch adds a node of this op.

@@ -3,37 +3,20 @@
 //! Values of the main graph that both have, by name or by a name that one stands for, are fetched from both in pieces
 //! and judged as a proof judges outputs: by the class's tolerance or four times the value's own noise.
 
-use super::compare::{Metrics, compare};
+use super::compare::compare;
 use super::feeds::FeedSet;
 use super::instrument::{with_moved_weights, with_outputs};
 use super::noise::{self, Floor};
 use super::search::Case;
-use super::verdict::OutputVerdict;
+use super::verdict::{OutputVerdict, decibels};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::ir::{Model, Name, RegionId, ValueId, topological};
+use crate::report::{DivergenceReport, Number};
 use crate::rewrite::Exactness;
 use crate::runtime::{RunError, RunValue, Runtime, Session, SessionOptions, Source};
 use rustc_hash::FxHashMap;
-use serde::Serialize;
 use std::time::{Duration, Instant};
-
-/// Where two models part.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Divergence {
-    /// The value's name in the original.
-    pub value: String,
-    /// The node that makes it there.
-    pub node: String,
-    /// Its op.
-    pub op: String,
-    /// The last value before it that agrees.
-    pub after: Option<String>,
-    /// How they differ, in one sentence.
-    pub reason: String,
-    /// How far the two are apart; absent where type or shape differ.
-    pub metrics: Option<Metrics>,
-}
 
 /// Values fetched at once: each stays in memory for both models.
 const PIECE: usize = 64;
@@ -50,7 +33,7 @@ pub fn localize(
     feeds: &FeedSet,
     exactness: Exactness,
     runtime: &dyn Runtime,
-) -> Result<Option<Divergence>> {
+) -> Result<Option<DivergenceReport>> {
     let start = Instant::now();
     let shared = shared_values(original, candidate)?;
     let mut after = None;
@@ -71,13 +54,14 @@ pub fn localize(
             if let Some(reason) = verdict.reason {
                 let graph = &original.graph;
                 let producer = graph.producer(value);
-                return Ok(Some(Divergence {
+                return Ok(Some(DivergenceReport {
                     value: name,
                     node: producer.map(|n| graph.label(n)).unwrap_or_default(),
                     op: producer.map(|n| graph.node(n).op().to_string()).unwrap_or_default(),
                     after,
                     reason,
-                    metrics,
+                    max_abs: metrics.as_ref().map(|m| Number(m.max_abs)),
+                    sqnr_db: metrics.as_ref().map(|m| decibels(m.sqnr_db)),
                 }));
             }
             after = Some(name);

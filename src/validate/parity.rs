@@ -11,13 +11,14 @@ use super::instrument::{is_heavy, with_conditions, with_moved_weights};
 use super::noise::{self, Floor};
 use super::random::{Shared, share};
 use super::search::{Case, Found, Observer, Search};
-use super::verdict::{OutputVerdict, Status, Verdict};
+use super::verdict::{OutputVerdict, Verdict};
 use super::witness::Witness;
 use crate::analysis::Facts;
 use crate::diag::Diags;
 use crate::error::Result;
 use crate::io;
 use crate::ir::Model;
+use crate::report::Status;
 use crate::rewrite::Exactness;
 use crate::runtime::{RunError, RunValue, Runtime, Session, SessionOptions, Source};
 use std::path::PathBuf;
@@ -107,7 +108,7 @@ pub fn prove(
         Feeds::Made { .. } => None,
     };
     let mut verdict = Proof { original, candidate, options, runtime, progress }.run(data);
-    verdict.runtime = Some(runtime.name().to_owned());
+    verdict.parity.runtime = Some(runtime.name().to_owned());
     Ok(verdict)
 }
 
@@ -142,11 +143,12 @@ impl Proof<'_> {
             Ok(reference) => reference,
             Err(why) => return self.unproven(why),
         };
-        let mut verdict = Verdict::new(Status::Unproven, self.options.exactness, None);
-        verdict.cases = reference.found.cases.len();
-        verdict.feeds = reference.found.cases.iter().map(|c| c.feeds.label.clone()).collect();
-        verdict.shared_random = shared.as_ref().map_or(0, |s| s.pools.len());
-        verdict.untaken_branches = reference.found.untaken.clone();
+        let mut verdict = self.unproven(String::new());
+        let parity = &mut verdict.parity;
+        parity.cases = reference.found.cases.len();
+        parity.feeds = reference.found.cases.iter().map(|c| c.feeds.label.clone()).collect();
+        parity.shared_random = shared.as_ref().map_or(0, |s| s.pools.len());
+        parity.untaken_branches = reference.found.untaken.clone();
         self.judge(verdict, reference, shared.as_ref(), &outputs)
     }
 
@@ -373,12 +375,11 @@ impl Proof<'_> {
         reference: &Reference,
         case: usize,
     ) -> Verdict {
-        verdict.status = Status::Unproven;
         if let RunError::Failed(_) = error {
-            verdict.status = Status::Failed;
+            verdict.parity.status = Status::Failed;
             verdict.witness = Some(self.witness(reference, case));
         }
-        verdict.reason = Some(format!("only the original can be run; the optimized model: {error}"));
+        verdict.parity.reason = Some(format!("only the original can be run; the optimized model: {error}"));
         verdict
     }
 }

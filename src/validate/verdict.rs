@@ -3,141 +3,69 @@
 use super::compare::Metrics;
 use super::noise::Floor;
 use super::witness::Witness;
-use crate::report::Number;
+use crate::report::{Number, OutputReport, ParityReport, Status};
 use crate::rewrite::{Exactness, Tolerance};
-use serde::Serialize;
-
-/// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Every output of every case is within tolerance.
-    Passed,
-    /// Some output is not, or only the original runs.
-    Failed,
-    /// There is nothing to judge by: the original cannot be run.
-    Unproven,
-    /// Nobody asked.
-    Skipped,
-}
 
 /// The result of a proof.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Verdict {
-    /// The answer.
-    pub status: Status,
-    /// Who judged, with its version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<String>,
-    /// Why it did not pass, in one sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The class that was judged by.
-    pub exactness: Exactness,
-    /// Largest absolute difference over all outputs; absent where nothing was compared.
-    pub max_abs: Option<f64>,
-    /// Largest relative difference.
-    pub max_rel: Option<f64>,
-    /// Most units in the last place.
-    pub max_ulp: Option<u64>,
-    /// Smallest cosine.
-    pub cosine: Option<f64>,
-    /// Smallest signal to noise in decibels; absent where nothing differs.
-    pub sqnr_db: Option<f64>,
-    /// Largest difference between what the original answers to inputs as they are and moved by one unit in the last place.
-    pub noise_floor: Option<f64>,
-    /// How many sets of inputs were compared.
-    pub cases: usize,
-    /// Sizes or file of each.
-    pub feeds: Vec<String>,
-    /// How many random operators became shared inputs.
-    pub shared_random: usize,
-    /// Branches of `If` nodes that no case took.
-    pub untaken_branches: Vec<String>,
-    /// Each output, in the model's order.
-    pub outputs: Vec<OutputVerdict>,
+    /// What reports show.
+    pub parity: ParityReport,
     /// The first inputs on which it failed.
-    #[serde(skip)]
     pub witness: Option<Witness>,
 }
 
 /// The worst of one output over all cases.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OutputVerdict {
-    /// The output's name.
-    pub name: String,
-    /// Element type of its (first) tensor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dtype: Option<String>,
-    /// Whether every case is within tolerance.
-    pub passed: bool,
-    /// Why not, in one sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+pub(super) struct OutputVerdict {
+    name: String,
+    dtype: Option<String>,
+    pub(super) passed: bool,
+    pub(super) reason: Option<String>,
     /// What it may differ by: absolute for numbers, as a share of elements for integers, booleans and strings.
-    pub tolerance: f64,
-    /// The noise floor, in the unit of `tolerance`.
-    pub noise_floor: f64,
-    /// How far it is off; absent where it could not be compared.
-    pub metrics: Option<Metrics>,
+    tolerance: f64,
+    /// In the unit of `tolerance`.
+    noise_floor: f64,
+    metrics: Option<Metrics>,
     /// The first case that is not within tolerance.
-    #[serde(skip)]
     pub(super) failed_at: Option<usize>,
 }
 
 impl Verdict {
-    pub(super) fn new(status: Status, exactness: Exactness, reason: Option<String>) -> Self {
-        Self {
-            status,
-            runtime: None,
-            reason,
-            exactness,
-            max_abs: None,
-            max_rel: None,
-            max_ulp: None,
-            cosine: None,
-            sqnr_db: None,
-            noise_floor: None,
-            cases: 0,
-            feeds: Vec::new(),
-            shared_random: 0,
-            untaken_branches: Vec::new(),
-            outputs: Vec::new(),
-            witness: None,
-        }
-    }
-
-    /// The verdict where no proof was asked for.
-    pub fn skipped(exactness: Exactness) -> Self {
-        Self::new(Status::Skipped, exactness, None)
-    }
-
     /// The verdict where no proof is possible, such as for lack of a runtime.
-    pub fn unproven(exactness: Exactness, reason: impl Into<String>) -> Self {
-        Self::new(Status::Unproven, exactness, Some(reason.into()))
+    pub(super) fn unproven(exactness: Exactness, reason: impl Into<String>) -> Self {
+        let parity = ParityReport::without(Status::Unproven, exactness.to_string(), Some(reason.into()));
+        Self { parity, witness: None }
     }
 
     /// Sums the outputs up.
     pub(super) fn conclude(mut self, outputs: Vec<OutputVerdict>) -> Self {
-        let metrics: Vec<&Metrics> = outputs.iter().filter_map(|o| o.metrics.as_ref()).collect();
-        let most = |of: fn(&Metrics) -> f64| metrics.iter().map(|m| of(m)).reduce(f64::max);
-        let least = |of: fn(&Metrics) -> Option<f64>| metrics.iter().filter_map(|m| of(m)).reduce(f64::min);
-        self.max_abs = most(|m| m.max_abs);
-        self.max_rel = most(|m| m.max_rel);
-        self.max_ulp = metrics.iter().map(|m| m.max_ulp).max();
-        self.cosine = least(|m| m.cosine);
-        self.sqnr_db = least(|m| m.sqnr_db);
-        self.noise_floor = outputs.iter().map(|o| o.noise_floor).reduce(f64::max);
+        let metrics = || outputs.iter().filter_map(|o| o.metrics.as_ref());
+        let most = |of: fn(&Metrics) -> f64| metrics().map(of).reduce(f64::max);
+        let least = |of: fn(&Metrics) -> Option<f64>| metrics().filter_map(of).reduce(f64::min);
+        let worst = outputs.iter().filter_map(|o| Some((o.metrics.as_ref()?.max_abs, o.tolerance)));
+        let parity = &mut self.parity;
+        parity.max_abs = most(|m| m.max_abs).map(Number);
+        parity.max_rel = most(|m| m.max_rel).map(Number);
+        parity.max_ulp = metrics().map(|m| m.max_ulp).max();
+        parity.cosine = least(|m| m.cosine).map(Number);
+        parity.sqnr_db = (!outputs.is_empty()).then(|| decibels(least(|m| m.sqnr_db)));
+        parity.noise_floor = outputs.iter().map(|o| o.noise_floor).reduce(f64::max).map(Number);
+        parity.allowed = worst.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, tolerance)| Number(tolerance));
+        parity.status = Status::Passed;
+        parity.reason = None;
         if let Some(bad) = outputs.iter().find(|o| !o.passed) {
-            self.status = Status::Failed;
+            parity.status = Status::Failed;
             let why = bad.reason.as_deref().unwrap_or("differs");
-            self.reason = Some(format!("output '{}': {why}", bad.name));
-        } else {
-            self.status = Status::Passed;
+            parity.reason = Some(format!("output '{}': {why}", bad.name));
         }
-        self.outputs = outputs;
+        parity.outputs = outputs.into_iter().map(OutputVerdict::into_report).collect();
         self
     }
+}
+
+/// Signal to noise; where nothing differs there is no noise.
+pub(super) fn decibels(sqnr: Option<f64>) -> Number {
+    Number(sqnr.unwrap_or(f64::INFINITY))
 }
 
 impl OutputVerdict {
@@ -175,9 +103,27 @@ impl OutputVerdict {
         });
     }
 
-    pub(super) fn refuse(&mut self, why: String) {
+    fn refuse(&mut self, why: String) {
         self.passed = false;
         self.reason.get_or_insert(why);
+    }
+
+    fn into_report(self) -> OutputReport {
+        let m = self.metrics.as_ref();
+        OutputReport {
+            name: self.name,
+            dtype: self.dtype,
+            passed: self.passed,
+            max_abs: m.map(|m| Number(m.max_abs)),
+            max_rel: m.map(|m| Number(m.max_rel)),
+            max_ulp: m.map(|m| m.max_ulp),
+            cosine: m.and_then(|m| m.cosine).map(Number),
+            sqnr_db: m.map(|m| decibels(m.sqnr_db)),
+            equal: m.map(|m| Number(m.equal)),
+            allowed: Number(self.tolerance),
+            noise_floor: Number(self.noise_floor),
+            reason: self.reason,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::compare::compare;
 use super::feeds::FeedSet;
 use super::instrument::is_heavy;
-use super::localize::{Divergence, localize};
+use super::localize::localize;
 use super::noise::Floor;
 use super::parity::HEAVY;
 use super::random::share;
@@ -11,6 +11,7 @@ use super::verdict::OutputVerdict;
 use crate::error::{Error, Result};
 use crate::io::to_bytes;
 use crate::ir::Model;
+use crate::report::DivergenceReport;
 use crate::rewrite::Exactness;
 use crate::runtime::{RunError, RunValue, Runtime, SessionOptions, Source};
 
@@ -61,7 +62,7 @@ impl Witness {
         original: &Model,
         candidate: &Model,
         runtime: &dyn Runtime,
-    ) -> Result<Option<Divergence>> {
+    ) -> Result<Option<DivergenceReport>> {
         let pair = self.pair(original, candidate)?;
         localize(
             pair.original.as_ref().unwrap_or(original),

@@ -2,7 +2,7 @@
 
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::{
-    Channelwise, beside_constant, is_gelu_number, output_channels, own_constant, same_shape, scale,
+    Channelwise, beside_constant, finite, is_gelu_number, output_channels, own_constant, same_shape, scale,
     scale_layer, sole_producer,
 };
 use crate::require;
@@ -49,17 +49,11 @@ impl<'g> Path<'g> {
         step(self, producer, value, by)
     }
 
-    /// A copy of a node that reads other operands.
     fn copy(&mut self, node: NodeId, inputs: impl IntoIterator<Item = Ref>) -> Ref {
-        let node = self.cx.node(node);
-        let copy = self.patch.node(node.op(), inputs);
-        for attribute in node.attrs() {
-            self.patch.set_attr(attribute.name.clone(), attribute.value.clone());
-        }
-        copy
+        self.patch.copy(self.cx.node(node), inputs)
     }
 
-    /// The same, with one operand replaced.
+    /// A copy of a node with one operand replaced.
     fn copy_with(&mut self, node: NodeId, at: usize, operand: Ref) -> Ref {
         let mut inputs: Vec<Ref> = self.cx.node(node).inputs().map(Ref::from).collect();
         inputs[at] = operand;
@@ -98,7 +92,7 @@ impl<'g> Path<'g> {
         };
         let scaled = scale_layer(&self.cx, node, &weight, &factors);
         let scaled = scaled.ok_or_else(|| Miss::because("the weight does not have the channels", w))?;
-        let scaled = self.patch.constant(scaled);
+        let scaled = self.patch.constant(finite(scaled, w)?);
         let mut inputs = vec![Ref::from(n.input(0)), scaled];
         inputs.extend((bias != Ref::Omitted).then_some(bias));
         Ok(self.copy(node, inputs))
@@ -122,7 +116,7 @@ impl<'g> Path<'g> {
         let scaled = factors.and_then(|f| scale(&weight, last, &f));
         let scaled =
             scaled.ok_or_else(|| Miss::because("the factor does not follow the layer's channels", value))?;
-        let scaled = self.patch.constant(scaled);
+        let scaled = self.patch.constant(finite(scaled, w)?);
         Ok(self.copy_with(node, at, scaled))
     }
 
@@ -234,7 +228,7 @@ impl<'g> Path<'g> {
         own_constant(&self.cx, value, what)?;
         let scaled = scale_constant(&tensor, by)
             .ok_or_else(|| Miss::because(format!("the {what} does not follow the factor"), value))?;
-        Ok(self.patch.constant(scaled))
+        Ok(self.patch.constant(finite(scaled, value)?))
     }
 }
 

@@ -1,11 +1,20 @@
 //! Whether a computed weight stays within the range of its type.
 
+use crate::ir::ValueId;
+use crate::require;
+use crate::rewrite::Miss;
 use crate::tensor::{Data, Tensor};
 use bytes::Bytes;
 use std::io::ErrorKind;
 
-/// Whether all elements are finite; a computed tensor is evaluated in pieces.
-pub(in crate::passes) fn is_finite(tensor: &Tensor) -> bool {
+/// A computed constant, refused where an element left the range of its type.
+pub(in crate::passes) fn finite(computed: Tensor, at: ValueId) -> Result<Tensor, Miss> {
+    require!(is_finite(&computed), at, "an element of the computed constant is not finite");
+    Ok(computed)
+}
+
+/// A computed tensor is evaluated in pieces.
+fn is_finite(tensor: &Tensor) -> bool {
     let dtype = tensor.dtype();
     let piece_is = |piece: &[u8]| {
         let part = Bytes::copy_from_slice(piece);

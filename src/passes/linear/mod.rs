@@ -2,7 +2,7 @@
 
 mod finite;
 
-pub(super) use finite::is_finite;
+pub(super) use finite::finite;
 
 use crate::ir::{NodeId, Truth, ValueId};
 use crate::require;

@@ -56,7 +56,7 @@ fn elementwise(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> Option<P
             None => operand::moved(cx, &mut patch, value, &layout.sizes, layout.last(), layout.frame(0))?,
         });
     }
-    let mut x = again(cx, &mut patch, node, inputs);
+    let mut x = patch.copy(cx.node(node), inputs);
     let known: Known = moves.iter().flatten().filter_map(|&m| known_shape(cx, m)).collect();
     let plans = plans(layout.frame(0), layout.last(), &layout.sizes);
     let ops = plans.iter().find_map(|plan| realize(cx, cx.graph.shape(source)?, plan, &known))?;
@@ -103,12 +103,4 @@ fn concat(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> Option<Patch>
     patch.node("Transpose", [joined]);
     patch.set_attr("perm", perm.iter().map(|&p| p as i64).collect::<Vec<i64>>());
     Some(patch)
-}
-
-fn again(cx: &Context<'_>, patch: &mut Patch, node: NodeId, inputs: Vec<Ref>) -> Ref {
-    let out = patch.node(cx.node(node).op(), inputs);
-    for attribute in cx.node(node).attrs() {
-        patch.set_attr(attribute.name.clone(), attribute.value.clone());
-    }
-    out
 }

@@ -247,10 +247,7 @@ impl<'a> Part<'a> {
             }
             inputs[other] = operand::moved(cx, patch, node.input(other)?, &sizes, &from, &to)?;
         }
-        let out = patch.node(node.op(), inputs);
-        for attribute in node.attrs() {
-            patch.set_attr(attribute.name.clone(), attribute.value.clone());
-        }
+        let out = patch.copy(node, inputs);
         if link.kind == Kind::Rows && !node.op().is("MatMul") {
             patch.reset_attr("axis", -1i64);
         }

@@ -34,10 +34,7 @@ fn split_first(cx: &Context<'_>, node: NodeId) -> Option<Patch> {
     let mut patch = Patch::new();
     let operands: Vec<Ref> =
         std::iter::once(Ref::Old(source)).chain(n.inputs().skip(1).map(Ref::from)).collect();
-    let parts = patch.node_with_outputs("Split", operands, u32::try_from(n.outputs().len()).ok()?);
-    for attribute in n.attrs() {
-        patch.set_attr(attribute.name.clone(), attribute.value.clone());
-    }
+    let parts = patch.copy_with_outputs(n, operands);
     patch.reset_attr("axis", i64::try_from(from).ok()?);
     for (&output, part) in n.outputs().iter().zip(parts) {
         let [Use::Operand { node: then, index: 0 }] = cx.graph.value(output).uses() else { return None };

@@ -71,14 +71,7 @@ fn product(
         let product = patch.node("MatMul", [Ref::from(x), weight]);
         return Ok(bias.map_or(product, |b| patch.node("Add", [product, b])));
     }
-    let packed = match bias {
-        Some(bias) => patch.node("Gemm", [Ref::from(x), weight, bias]),
-        None => patch.node("Gemm", [Ref::from(x), weight]),
-    };
-    for attribute in cx.node(first).attrs() {
-        patch.set_attr(attribute.name.clone(), attribute.value.clone());
-    }
-    Ok(packed)
+    Ok(patch.copy(cx.node(first), [Ref::from(x), weight].into_iter().chain(bias)))
 }
 
 fn computed(tensor: Tensor) -> Tensor {

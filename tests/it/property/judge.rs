@@ -8,11 +8,12 @@ use onnxpress::diag::Diags;
 use onnxpress::io;
 use onnxpress::ir::{Def, Dim, Model, ValueId};
 use onnxpress::pipeline::{Means, Options, Outcome, Silent, registry, run};
+use onnxpress::report::Status;
 use onnxpress::rewrite::{Exactness, OpsetRequest};
 use onnxpress::runtime::{RunValue, Runtime, Session, SessionOptions, Source};
 use onnxpress::target::Target;
 use onnxpress::text::parse_model;
-use onnxpress::validate::{ProveOptions, Status, Subject, prove};
+use onnxpress::validate::{ProveOptions, Subject, prove};
 
 /// What a symbolic dim is fed with.
 const SIZE: usize = 3;
@@ -163,7 +164,7 @@ fn is_noise(before: &Model, after: &Model, class: Exactness) -> bool {
     let subject = |model| Some(Subject { model, source: Source::bytes(io::to_bytes(model).ok()?) });
     let (Some(a), Some(b)) = (subject(before), subject(after)) else { return false };
     let options = ProveOptions { noise_runs: 4, ..ProveOptions::new(class) };
-    prove(&a, &b, &options, onnx_runtime(), &mut |_| {}).is_ok_and(|v| v.status == Status::Passed)
+    prove(&a, &b, &options, onnx_runtime(), &mut |_| {}).is_ok_and(|v| v.parity.status == Status::Passed)
 }
 
 fn signature(model: &Model) -> Vec<(String, String)> {

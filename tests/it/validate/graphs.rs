@@ -3,12 +3,11 @@
 use crate::fixtures::{folder, onnx_runtime};
 use onnxpress::io;
 use onnxpress::ir::Model;
+use onnxpress::report::{Number, ParityReport, Status};
 use onnxpress::rewrite::Exactness;
 use onnxpress::runtime::{RunValue, Source};
 use onnxpress::text::parse_model;
-use onnxpress::validate::{
-    FeedSet, Feeds, ProveOptions, Status, Subject, Verdict, load_feeds, localize, prove,
-};
+use onnxpress::validate::{FeedSet, Feeds, ProveOptions, Subject, load_feeds, localize, prove};
 
 fn subject(model: &Model) -> Subject<'_> {
     Subject { model, source: Source::bytes(io::to_bytes(model).unwrap()) }
@@ -18,10 +17,10 @@ fn model(text: &str) -> Model {
     parse_model(text).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
-fn judge(original: &str, candidate: &str) -> Verdict {
+fn judge(original: &str, candidate: &str) -> ParityReport {
     let (original, candidate) = (model(original), model(candidate));
     let options = ProveOptions::new(Exactness::Exact);
-    prove(&subject(&original), &subject(&candidate), &options, onnx_runtime(), &mut |_| {}).unwrap()
+    prove(&subject(&original), &subject(&candidate), &options, onnx_runtime(), &mut |_| {}).unwrap().parity
 }
 
 /// A graph with a random operator behind a factor, so that what is in front of it matters.
@@ -94,13 +93,13 @@ fn integers_alone_get_their_noise_floor_from_the_weights() {
         }"#;
     let v = judge(text, text);
     // Weights so small might decide a shape, so none is moved.
-    assert_eq!((v.status, v.noise_floor), (Status::Passed, Some(0.0)), "{:?}", v.reason);
+    assert_eq!((v.status, v.noise_floor), (Status::Passed, Some(Number(0.0))), "{:?}", v.reason);
     let large = text.replace(
         "float[3,2] table = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}",
         &format!("float[40,2] table = {{{}}}", vec!["0.3"; 80].join(", ")),
     );
     let floor = judge(&large, &large).noise_floor.unwrap();
-    assert!(floor > 0.0 && floor < 1e-6, "{floor}");
+    assert!(floor.0 > 0.0 && floor.0 < 1e-6, "{floor}");
 }
 
 #[test]
@@ -125,7 +124,7 @@ fn stored_inputs_of_every_kind_are_read() {
         let mut options = ProveOptions::new(Exactness::Exact);
         options.feeds = Feeds::Data(folder);
         let both = subject(&loaded.model);
-        let v = prove(&both, &both, &options, onnx_runtime(), &mut |_| {}).unwrap();
+        let v = prove(&both, &both, &options, onnx_runtime(), &mut |_| {}).unwrap().parity;
         assert_eq!((v.status, v.cases), (Status::Passed, 1), "{case}: {:?}", v.reason);
     }
     assert!(kinds.iter().all(|&n| n > 0), "{kinds:?}");
@@ -148,6 +147,6 @@ fn the_first_divergence_is_found() {
     let (a, b) = (&original, &candidate);
     let found = localize(a, b, &feeds, Exactness::Exact, onnx_runtime()).unwrap().unwrap();
     assert_eq!((found.value.as_str(), found.op.as_str(), found.after.as_deref()), ("b", "Mul", Some("a")));
-    assert!((found.metrics.unwrap().max_abs - 1.0).abs() < 1e-6);
+    assert!((found.max_abs.unwrap().0 - 1.0).abs() < 1e-6);
     assert!(localize(a, a, &feeds, Exactness::Exact, onnx_runtime()).unwrap().is_none());
 }
