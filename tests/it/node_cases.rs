@@ -1,9 +1,11 @@
-//! Every ONNX node test: the optimized model gives the stored outputs wherever ONNX Runtime's original does.
+//! Every ONNX node test: the model optimized at each level gives the stored outputs wherever ONNX Runtime's original
+//! does.
 //!
 //! ONNX Runtime refuses versions newer than it knows even where nothing changed, so those are lowered first.
 
 use crate::fixtures::onnx_runtime;
 use crate::runtime::cases::{Case, Verdict, all, judge_as};
+use bytes::Bytes;
 use onnxpress::diag::Diags;
 use onnxpress::io::{load, to_bytes};
 use onnxpress::ir::Model;
@@ -18,12 +20,20 @@ fn lower(model: &mut Model, target: &Target) {
     model.ir_version = model.ir_version.min(target.ir.max);
 }
 
-/// The number of changes.
-fn optimize(model: &mut Model, target: &Target, runtime: &dyn Runtime) -> u64 {
-    let mut options = Options::new(target.clone());
-    options.verify_each = true;
-    let means = Means { runtime: Some(runtime), growth_budget: 1 << 20 };
-    run(model, &options, means, &mut Diags::new(), &mut Silent).unwrap().changes()
+/// What each level makes of a model, as files, where it is not what a level before it made.
+fn optimized(model: &Model, target: &Target, runtime: &dyn Runtime) -> Vec<(u8, Bytes)> {
+    let mut results: Vec<(u8, Bytes)> = Vec::new();
+    for level in 0..=3 {
+        let mut model = model.clone();
+        let options = Options { level, verify_each: true, ..Options::new(target.clone()) };
+        let means = Means { runtime: Some(runtime), growth_budget: 1 << 20 };
+        run(&mut model, &options, means, &mut Diags::new(), &mut Silent).unwrap();
+        let file = to_bytes(&model).unwrap();
+        if results.iter().all(|(_, other)| *other != file) {
+            results.push((level, file));
+        }
+    }
+    results
 }
 
 fn judge(runtime: &dyn Runtime, case: &Case, model: &Model) -> Verdict {
@@ -43,13 +53,19 @@ fn optimized_models_give_the_stored_outputs() {
             Verdict::Failed(_) => "ONNX Runtime refuses the original",
             Verdict::Wrong(_) => "ONNX Runtime answers the original with other outputs",
             Verdict::Passed => {
-                changed += usize::from(optimize(&mut model, &target, runtime) > 0);
-                match judge(runtime, &case, &model) {
-                    Verdict::Passed => passed += 1,
-                    Verdict::Wrong(why) | Verdict::Unsupported(why) | Verdict::Failed(why) => {
-                        failed.push(format!("{}: {why}", case.name));
-                    }
-                }
+                let results = optimized(&model, &target, runtime);
+                changed += usize::from(results.len() > 1);
+                let wrong: Vec<String> = results
+                    .into_iter()
+                    .filter_map(|(level, file)| match judge_as(runtime, &case, &Source::bytes(file)) {
+                        Verdict::Passed => None,
+                        Verdict::Wrong(why) | Verdict::Unsupported(why) | Verdict::Failed(why) => {
+                            Some(format!("{} at -O{level}: {why}", case.name))
+                        }
+                    })
+                    .collect();
+                passed += usize::from(wrong.is_empty());
+                failed.extend(wrong);
                 continue;
             }
         };
@@ -57,7 +73,7 @@ fn optimized_models_give_the_stored_outputs() {
     }
     let skips: usize = skipped.values().sum();
     println!(
-        "node cases: {passed} passed, {changed} of them changed; {} failed; {skips} skipped",
+        "node cases: {passed} passed at every level, {changed} of them changed; {} failed; {skips} skipped",
         failed.len()
     );
     skipped.iter().for_each(|(why, n)| println!("{n:6} skipped: {why}"));
