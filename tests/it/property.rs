@@ -1,7 +1,7 @@
 //! Random graphs through the whole pipeline: same outputs, same signature, valid after every pass, the same bytes each
 //! time, and nothing left for a second run, whichever passes are switched off.
 //!
-//! `ONNXPRESS_SEEDS=A..B` runs other seeds than the usual few: `./test` 5,000, a long night `0..1000000`.
+//! `ONNXPRESS_SEEDS=A..B` runs other seeds than the usual few: `./test` 20,000, a long night `0..1000000`.
 
 mod generate;
 mod judge;
