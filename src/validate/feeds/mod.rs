@@ -16,6 +16,7 @@ mod npy;
 mod protos;
 pub(super) mod rng;
 pub(super) mod sizes;
+mod ties;
 
 pub use files::load;
 

@@ -1,7 +1,8 @@
 //! Numbers for symbolic dims: a few sizes that most models take, then odd ones that some insist on.
 
 use super::required_inputs;
-use crate::ir::{Dim, Model, Type, is_nameless};
+use super::ties::ties;
+use crate::ir::{Dim, DimExpr, Model, Type, is_nameless};
 use std::collections::BTreeMap;
 
 /// What a symbolic dim most likely counts.
@@ -80,18 +81,27 @@ impl Scheme {
     pub(in crate::validate) fn sizes(self, symbols: &Symbols) -> Sizes {
         let mut nth = 0;
         let mut sizes = BTreeMap::new();
-        for (name, class) in &symbols.0 {
+        for (name, class) in &symbols.free {
             sizes.insert(name.clone(), self.size(*class, nth));
             // A dim without a name of its own may have to equal its neighbours.
             nth += u64::from(*class == Class::Sequence && !is_anonymous(name));
         }
-        Sizes { sizes, scheme: self }
+        let mut sizes = Sizes { sizes, scheme: self };
+        for (name, expr) in &symbols.tied {
+            let size = expr.eval(&|symbol| sizes.symbol(symbol)).and_then(|n| u64::try_from(n).ok());
+            sizes.sizes.extend(size.map(|size| (name.clone(), size)));
+        }
+        sizes
     }
 }
 
 /// The symbols of a model's inputs in order of appearance, sums of symbols left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::validate) struct Symbols(Vec<(String, Class)>);
+pub(in crate::validate) struct Symbols {
+    free: Vec<(String, Class)>,
+    /// Those that others decide.
+    tied: Vec<(String, DimExpr)>,
+}
 
 impl Symbols {
     pub(in crate::validate) fn of(model: &Model) -> Self {
@@ -108,11 +118,12 @@ impl Symbols {
                 }
             }
         }
-        Self(found)
+        let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+        Self { free: found, tied: ties(model, &names) }
     }
 
     pub(in crate::validate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.free.is_empty()
     }
 }
 
@@ -251,7 +262,7 @@ mod tests {
             ("atoms", vec![Dim::Fixed(1), s("seq_len")]),
             ("all", vec![s("batch"), s("past + sequence")]),
         ]);
-        let classes: Vec<Class> = found.0.iter().map(|f| f.1).collect();
+        let classes: Vec<Class> = found.free.iter().map(|f| f.1).collect();
         use Class::{Batch, Height, Sequence, Width};
         assert_eq!(classes, [Batch, Sequence, Batch, Height, Width, Batch, Batch, Height, Width, Sequence]);
     }

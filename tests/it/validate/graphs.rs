@@ -23,6 +23,16 @@ fn judge(original: &str, candidate: &str) -> ParityReport {
     prove(&subject(&original), &subject(&candidate), &options, onnx_runtime(), &mut |_| {}).unwrap().parity
 }
 
+#[test]
+fn sizes_that_others_decide_are_found() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 15]>\n\
+         g (float[b,past,4] before, float[c,now,4] x, float[a,total] mask) => (float[b,all,4] y)\n<int64[1] last = {-1}>\n\
+         {\n u = Concat <axis = 1> (before, x) m = Unsqueeze (mask, last) y = Add (u, m)\n}";
+    let v = judge(text, text);
+    assert_eq!((v.status, v.cases), (Status::Passed, 3), "{:?}", v.reason);
+    assert!(v.feeds.iter().any(|f| f == "a=2 b=2 c=2 now=32 past=24 total=56"), "{:?}", v.feeds);
+}
+
 /// A graph with a random operator behind a factor, so that what is in front of it matters.
 fn drawn(factor: &str, random: &str, output: &str) -> String {
     format!(
