@@ -3,7 +3,7 @@
 use super::feeds::facts::{Facts, facts_of};
 use super::feeds::make::{Recipe, Style};
 use super::feeds::rng::Rng;
-use super::feeds::sizes::{SCHEMES, Scheme, Sizes, Symbols};
+use super::feeds::sizes::{SCHEMES, Scheme, Sizes, Symbols, lots};
 use super::feeds::{FeedSet, required_inputs};
 use super::instrument::Condition;
 use crate::ir::{Model, Type, ValueId};
@@ -167,7 +167,7 @@ impl State<'_> {
                 return Ok(true);
             }
         }
-        for &scheme in SCHEMES.iter().skip(SIZES_WANTED) {
+        for scheme in SCHEMES.into_iter().skip(SIZES_WANTED).chain(lots()) {
             if worked.is_none() && self.attempt(scheme, style, choice, 0)? {
                 worked = Some(scheme);
             }

@@ -1,6 +1,7 @@
 //! Numbers for symbolic dims: a few sizes that most models take, then odd ones that some insist on.
 
 use super::required_inputs;
+use super::rng::Rng;
 use super::ties::ties;
 use crate::ir::{Dim, DimExpr, Model, Type, is_nameless};
 use std::collections::BTreeMap;
@@ -27,10 +28,12 @@ pub(in crate::validate) struct Scheme {
     width: u64,
     /// Whether sequence dims of different names get different sizes.
     spread: bool,
+    /// Where it is not 0, each batch and sequence dim draws a size of its own in this lot.
+    lot: u64,
 }
 
 const fn scheme(batch: u64, sequence: u64, height: u64, width: u64, spread: bool) -> Scheme {
-    Scheme { batch, sequence, height, width, spread }
+    Scheme { batch, sequence, height, width, spread, lot: 0 }
 }
 
 /// In the order in which they are tried.
@@ -54,6 +57,11 @@ pub(in crate::validate) const SCHEMES: [Scheme; 17] = [
     scheme(32, 32, 32, 32, false),
 ];
 
+/// Tried last: one size may have to be at least the sum of others, or the like.
+pub(in crate::validate) fn lots() -> impl Iterator<Item = Scheme> {
+    (1..=16).map(|lot| Scheme { lot, ..scheme(1, 1, 64, 64, false) })
+}
+
 impl Scheme {
     /// Other sizes of the kind that worked.
     pub(in crate::validate) fn relatives(self) -> [Scheme; 6] {
@@ -67,8 +75,11 @@ impl Scheme {
         ]
     }
 
-    fn size(self, class: Class, nth: u64) -> u64 {
+    fn size(self, name: &str, class: Class, nth: u64) -> u64 {
+        let drawn = |most: i64| Rng::new(self.lot, name).between(1, most) as u64;
         match class {
+            Class::Batch if self.lot > 0 => drawn(3),
+            Class::Sequence if self.lot > 0 => drawn(24) * self.sequence,
             Class::Batch => self.batch,
             Class::Height => self.height,
             Class::Width => self.width,
@@ -82,7 +93,7 @@ impl Scheme {
         let mut nth = 0;
         let mut sizes = BTreeMap::new();
         for (name, class) in &symbols.free {
-            sizes.insert(name.clone(), self.size(*class, nth));
+            sizes.insert(name.clone(), self.size(name, *class, nth));
             // A dim without a name of its own may have to equal its neighbours.
             nth += u64::from(*class == Class::Sequence && !is_anonymous(name));
         }

@@ -33,6 +33,17 @@ fn sizes_that_others_decide_are_found() {
     assert!(v.feeds.iter().any(|f| f == "a=2 b=2 c=2 now=32 past=24 total=56"), "{:?}", v.feeds);
 }
 
+#[test]
+fn sizes_that_must_exceed_a_sum_are_found() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 15]>\n\
+         g (float[now] x, float[total] mask, float[past] before) => (float[all] y)\n\
+         <int64 zero = {0}, int64 one = {1}>\n\
+         {\n u = Concat <axis = 0> (before, x) n = Size (u) at = Range (zero, n, one)\n\
+           m = Gather (mask, at) y = Add (u, m)\n}";
+    let v = judge(text, text);
+    assert_eq!((v.status, v.cases), (Status::Passed, 3), "{:?}", v.reason);
+}
+
 /// A graph with a random operator behind a factor, so that what is in front of it matters.
 fn drawn(factor: &str, random: &str, output: &str) -> String {
     format!(
