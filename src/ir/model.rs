@@ -1,6 +1,6 @@
 //! A whole model: the graph, its functions and the opsets they are written in.
 
-use super::{Attribute, Graph, Residue, canonical_domain};
+use super::{Attribute, Graph, Node, Residue, canonical_domain};
 
 /// Opset imports in file order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,11 @@ impl Opsets {
             Some((_, v)) => *v = version,
             None => self.0.push((domain.to_owned(), version)),
         }
+    }
+
+    /// Takes back the import of a domain.
+    pub fn remove(&mut self, domain: &str) {
+        self.0.retain(|(d, _)| canonical_domain(d) != canonical_domain(domain));
     }
 
     /// Domain as spelled in the file, and version, in file order.
@@ -50,6 +55,16 @@ pub struct Function {
     pub opsets: Opsets,
     /// Doc string, metadata, value info and unknown fields.
     pub residue: Residue,
+}
+
+impl Function {
+    /// Whether the node calls this function.
+    pub fn is_called_by(&self, node: &Node) -> bool {
+        let op = node.op();
+        canonical_domain(&self.domain) == op.domain
+            && self.name == op.name
+            && *self.overload == **node.overload()
+    }
 }
 
 /// A model.

@@ -18,6 +18,48 @@ impl Graph {
         }
     }
 
+    /// Takes an output out of a node; those behind it move up.
+    ///
+    /// # Panics
+    /// It is still read.
+    pub fn remove_output(&mut self, node: NodeId, index: usize) {
+        let output = self.node_mut(node).outputs.remove(index);
+        let value = &mut self.values[output.index()];
+        assert!(value.uses.is_empty(), "{output:?} is still read");
+        value.def = Def::Dead;
+        let behind = self.node(node).outputs[index..].to_vec();
+        for (at, value) in (index as u32..).zip(behind) {
+            self.values[value.index()].def = Def::Output { node, index: at };
+        }
+    }
+
+    /// Takes an operand out of a node; those behind it move up.
+    pub fn remove_operand(&mut self, node: NodeId, index: usize) {
+        let behind: Vec<Option<ValueId>> = self.node(node).inputs().skip(index + 1).collect();
+        self.truncate_operands(node, index);
+        behind.into_iter().for_each(|v| self.push_operand(node, v));
+    }
+
+    /// Takes an output out of a region; those behind it move up.
+    pub fn remove_region_output(&mut self, region: RegionId, index: usize) {
+        let behind: Vec<ValueId> = self.region(region).outputs().skip(index + 1).collect();
+        for slot in self.region_mut(region).outputs.split_off(index) {
+            self.forget(slot);
+        }
+        behind.into_iter().for_each(|v| self.add_output(region, v));
+    }
+
+    /// Takes an input out of a region; those behind it move up.
+    ///
+    /// # Panics
+    /// It is still read.
+    pub fn remove_input(&mut self, region: RegionId, index: usize) {
+        let input = self.region_mut(region).inputs.remove(index);
+        let value = &mut self.values[input.index()];
+        assert!(value.uses.is_empty(), "{input:?} is still read");
+        value.def = Def::Dead;
+    }
+
     /// Removes a node that nothing reads, with the bodies inside it.
     ///
     /// # Panics

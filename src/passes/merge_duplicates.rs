@@ -7,11 +7,12 @@
 //! ```
 //!
 //! Exact. Nodes are equal when op, attributes and operands are; the first in order stays. A node in
-//! a body of `If`, `Loop` or `Scan` also goes when one outside computed the same before. Equal
+//! a body of `If`, `Loop` or `Scan` also goes when one outside computed the same before, and so does
+//! a whole `If`, `Loop` or `Scan` whose bodies do the same, node for node, with the same values. Equal
 //! initializers of different bodies move to the nearest region around them all. Integers that are
 //! computed from shapes are equal when shape inference proves it element by element.
 //!
-//! Refused: nodes that draw random numbers or keep state, nodes with bodies, ops that ONNX and ONNX
+//! Refused: nodes that draw random numbers or keep state, also within bodies, ops that ONNX and ONNX
 //! Runtime do not define, and values that two outputs would have to share.
 
 mod initializers;

@@ -3,6 +3,7 @@
 //! These lines are the registry: a public module is a pass, and passes run in the order in which they are listed here.
 //! Each has a function `pass` that says what is to be run.
 
+pub mod inline_functions;
 pub mod convert_opset;
 pub mod lift_constants;
 pub mod infer_shapes;
@@ -10,6 +11,7 @@ pub mod inline_constant_if;
 pub mod drop_failing_branch;
 pub mod remove_identity;
 pub mod remove_neutral_operand;
+pub mod omit_optional;
 pub mod merge_duplicates;
 pub mod fold_constants;
 pub mod constant_shapes;
@@ -34,6 +36,7 @@ pub mod merge_slices;
 pub mod merge_movement;
 pub mod remove_dead;
 
+mod equal;
 mod fold;
 mod layout;
 mod linear;

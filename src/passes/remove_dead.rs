@@ -3,7 +3,7 @@
 //! ```text
 //! a node none of whose outputs is read or returned   ->   gone, and with it what only it had read
 //! an initializer that nothing reads                  ->   gone
-//! a model-local function that nothing calls          ->   gone
+//! a model-local function that nothing calls          ->   gone, and the import of its domain with the last
 //! ```
 //!
 //! Exact. In the main graph, in the bodies of `If`, `Loop` and `Scan`, and in functions.
@@ -14,6 +14,7 @@
 use crate::error::Result;
 use crate::ir::{Function, Graph, Model, NodeId, ValueId, canonical_domain};
 use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work, keeps_state, sweep};
+use crate::schema;
 use rustc_hash::FxHashSet;
 
 /// See the [module](self).
@@ -94,9 +95,19 @@ fn drop_functions(model: &mut Model) -> usize {
         pending.extend(bodies.flat_map(|f| calls(&f.graph)));
         called.insert(callee);
     }
-    let before = model.functions.len();
-    model.functions.retain(|f| called.contains(&identity(f)));
-    before - model.functions.len()
+    let (kept, dropped): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut model.functions).into_iter().partition(|f| called.contains(&identity(f)));
+    model.functions = kept;
+    for domain in dropped.iter().map(|f| canonical_domain(&f.domain)) {
+        if schema::latest_opset(domain).is_none() && !is_used(model, domain) {
+            model.opsets.remove(domain);
+        }
+    }
+    dropped.len()
+}
+
+fn is_used(model: &Model, domain: &str) -> bool {
+    model.graphs().flat_map(Graph::nodes).any(|(_, n)| n.op().domain == domain)
 }
 
 fn identity(function: &Function) -> Callee {

@@ -1,9 +1,7 @@
 //! Calls of a model's own functions: the body is inferred for the operands of this call, in a copy.
 
 use super::{Env, Facts, MAX_NESTING};
-use crate::ir::{
-    Attr, Dim, DimExpr, Function, Graph, Node, NodeId, RegionId, Type, ValueId, canonical_domain,
-};
+use crate::ir::{Attr, Dim, DimExpr, Function, Graph, Node, NodeId, RegionId, Type, ValueId};
 use rustc_hash::FxHashMap;
 
 /// Infers a call; says whether the node is one.
@@ -58,10 +56,7 @@ pub(super) fn infer(facts: &mut Facts, graph: &mut Graph, env: &Env<'_>, node: N
 }
 
 fn callee<'f>(node: &Node, functions: &'f [Function]) -> Option<(usize, &'f Function)> {
-    let op = node.op();
-    functions.iter().enumerate().find(|(_, f)| {
-        canonical_domain(&f.domain) == op.domain && f.name == op.name && *f.overload == **node.overload()
-    })
+    functions.iter().enumerate().find(|(_, f)| f.is_called_by(node))
 }
 
 /// The body with the attributes of a call put in.

@@ -3,7 +3,7 @@
 //! Follows each use through the nodes that keep or move elements (Cast, Reshape, Slice, …), into the bodies of If, Loop
 //! and Scan and into functions.
 
-use crate::ir::{Attr, Function, Graph, Model, Node, NodeId, Type, Use, ValueId};
+use crate::ir::{Attr, Graph, Model, Node, NodeId, Type, Use, ValueId};
 use crate::tensor::DType;
 use bytes::Bytes;
 use rustc_hash::FxHashSet;
@@ -164,8 +164,7 @@ impl Trace<'_> {
     }
 
     fn callee(&self, node: &Node) -> Option<usize> {
-        let calls = |f: &Function| f.domain == node.op().domain && f.name == node.op().name;
-        self.model.functions.iter().position(calls)
+        self.model.functions.iter().position(|f| f.is_called_by(node))
     }
 }
 

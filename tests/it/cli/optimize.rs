@@ -50,7 +50,7 @@ fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
     let recipe = Recipe::parse(&printed.out).unwrap();
     let Step::Optimize(step) = &recipe.steps[0];
     assert_eq!((step.level, step.opset, recipe.proof.seed), (3, Opset::Version(20), Some(7)));
-    assert_eq!(step.passes.first().map(String::as_str), Some("convert-opset"));
+    assert_eq!(step.passes.first().map(String::as_str), Some("inline-functions"));
     assert!(!step.passes.iter().any(|id| id == "remove-dead") && recipe.proof.require);
 
     let report = place.run(&with(&[&options[..], &["--json"]].concat())).json();

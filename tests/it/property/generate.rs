@@ -1,6 +1,7 @@
 //! Random typed graphs: every operand fits where it is used once `N` is 3.
 
 mod bodies;
+mod calls;
 mod elementwise;
 mod formulas;
 mod layers;
@@ -11,6 +12,7 @@ mod reduce;
 mod sizes;
 
 use super::sketch::Sketch;
+pub(super) use calls::FUNCTIONS;
 use std::collections::BTreeMap;
 
 /// The size that `N` is fed with.
@@ -199,7 +201,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(32) {
+        match self.below(34) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -208,6 +210,8 @@ impl Generator {
             5 | 6 => self.movement(),
             30 => self.moved(),
             31 => self.padded(),
+            32 => self.called(),
+            33 => self.optional(),
             7 => self.repeat(),
             8 => self.branch(),
             9 => self.constants(),

@@ -1,5 +1,6 @@
 //! A model in pieces, and how a failing one is made small.
 
+use super::generate::FUNCTIONS;
 use std::collections::BTreeMap;
 
 /// A model as text, piece by piece.
@@ -21,9 +22,12 @@ pub(super) struct Sketch {
 impl Sketch {
     /// In ONNX textual syntax.
     pub(super) fn text(&self) -> String {
+        let calls = self.lines.iter().any(|l| l.contains("local."));
+        let imports = format!("\"\" : {}{}", self.opset, if calls { ", \"local\" : 1" } else { "" });
+        let function = |body: &&str| format!("<domain: \"local\", opset_import: [{imports}]>\n{body}\n");
+        let functions: String = FUNCTIONS.iter().filter(|_| calls).map(function).collect();
         format!(
-            "<ir_version: 10, opset_import: [\"\" : {}]>\ng ({}) => ({})\n<{}>\n{{\n    {}\n}}\n",
-            self.opset,
+            "<ir_version: 10, opset_import: [{imports}]>\ng ({}) => ({})\n<{}>\n{{\n    {}\n}}\n{functions}",
             self.inputs.join(", "),
             self.outputs.join(", "),
             self.initializers.join(", "),
