@@ -97,7 +97,8 @@ impl Options {
 
     fn runs(&self, entry: &Entry) -> bool {
         let named = |ids: &[String]| ids.iter().any(|id| id == entry.id());
-        let by_level = entry.meta().exactness.level().is_some_and(|level| level <= self.level);
+        let slower = entry.meta().emits.iter().any(|op| self.target.expands(*op));
+        let by_level = !slower && entry.meta().exactness.level().is_some_and(|level| level <= self.level);
         let wanted = match (self.opset, entry.id()) {
             (OpsetRequest::Keep, CONVERTER) => false,
             (_, CONVERTER) => true,

@@ -106,6 +106,12 @@ fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
             return Err(Miss::because(format!("the target {} gets no {op}", site.target.id), None));
         }
         let version = site.env.opsets.get(op.domain);
+        if version.is_some_and(|v| !site.target.runs(op, v)) {
+            return Err(Miss::because(
+                format!("the target {} takes no {op} at this opset", site.target.id),
+                None,
+            ));
+        }
         match version.and_then(|v| schema::lookup(op.domain, op.name, v)) {
             Some(schema) if !schema.deprecated => {}
             _ => return Err(Miss::because(needs(op, version), None)),

@@ -17,6 +17,9 @@ pub struct Target {
     pub summary: String,
     /// Domains of which ops may be added; empty for `ai.onnx`.
     pub domains: Vec<String>,
+    /// Ops of the default domain that its runtimes expand into something slower than what they stand for.
+    #[serde(default)]
+    pub expanded: Vec<String>,
     /// Versions of the default domain that it takes.
     pub opset: Range,
     /// `ir_version`s that it takes.
@@ -60,6 +63,16 @@ impl Target {
     /// Whether nodes of this op may be added.
     pub fn may_add(&self, op: OpId) -> bool {
         self.domains.iter().any(|d| d == op.domain)
+    }
+
+    /// Whether nodes of this op run at an opset of its domain, as far as the target says.
+    pub fn runs(&self, op: OpId, opset: i64) -> bool {
+        !op.domain.is_empty() || self.newest_opset.get(op.name).is_none_or(|&newest| opset <= newest)
+    }
+
+    /// Whether its runtimes expand this op into something slower than what it stands for.
+    pub fn expands(&self, op: OpId) -> bool {
+        op.domain.is_empty() && self.expanded.iter().any(|name| name == op.name)
     }
 }
 

@@ -8,6 +8,7 @@ mod layers;
 mod linears;
 mod moved;
 mod movement;
+mod recomposed;
 mod reduce;
 mod sizes;
 
@@ -57,7 +58,7 @@ impl Generator {
             values: Vec::new(),
             names: 0,
         };
-        g.opset = [13, 15, 17, 18, 20, 21][g.below(6)];
+        g.opset = [13, 15, 17, 18, 20, 21, 24][g.below(7)];
         g.smooth = g.below(2) == 0;
         for (dtype, dims, shape) in [
             ("float", "N,4", vec![N, 4]),
@@ -234,6 +235,7 @@ impl Generator {
             21 if self.smooth => self.gelu(),
             22 if self.smooth => self.gelu_tanh(),
             23 if self.smooth => self.normalized_layer(),
+            32 | 33 if self.smooth => self.recomposed(),
             20 => self.clip(),
             _ if self.smooth => self.normalization(),
             _ => self.jump(),

@@ -86,6 +86,11 @@ fn options(seed: u64, smooth: bool) -> Options {
     let mut options = Options::new(Target::named("onnx").unwrap());
     options.verify_each = true;
     options.level = if smooth { 1 + Generator::choice(seed, 4).min(2) as u8 } else { 1 };
+    if options.level >= 2 {
+        let slower =
+            registry().into_iter().filter(|e| e.meta().emits.iter().any(|op| options.target.expands(*op)));
+        options.enable = slower.map(|e| e.id().to_owned()).collect();
+    }
     if Generator::choice(seed + 1, 3) == 0 {
         options.opset = OpsetRequest::Latest;
     }

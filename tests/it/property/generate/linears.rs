@@ -62,7 +62,8 @@ impl Generator {
     pub(super) fn inverse(&mut self) {
         let Value { name: x, shape, .. } = self.pick();
         // Away from zero.
-        let exp = self.inner(&format!("Sigmoid ({x})"));
+        let bounded = self.inner(&format!("Tanh ({x})"));
+        let exp = self.inner(&format!("Exp ({bounded})"));
         let (inverse, ops) =
             if self.below(2) == 0 { ("Reciprocal", ["Mul", "Div"]) } else { ("Neg", ["Add", "Sub"]) };
         let y = self.inner(&format!("{inverse} ({exp})"));
