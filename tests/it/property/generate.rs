@@ -202,7 +202,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(34) {
+        match self.below(36) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -235,7 +235,7 @@ impl Generator {
             21 if self.smooth => self.gelu(),
             22 if self.smooth => self.gelu_tanh(),
             23 if self.smooth => self.normalized_layer(),
-            32 | 33 if self.smooth => self.recomposed(),
+            34 | 35 if self.smooth => self.recomposed(),
             20 => self.clip(),
             _ if self.smooth => self.normalization(),
             _ => self.jump(),
