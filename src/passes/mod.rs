@@ -40,11 +40,14 @@ pub mod remove_expand;
 pub mod fuse_pad;
 pub mod merge_slices;
 pub mod merge_movement;
+pub mod merge_clips;
+pub mod merge_reduces;
 pub mod remove_dead;
 
 mod equal;
 mod fold;
 mod layout;
 mod linear;
+mod range;
 mod reduction;
 mod shape_operand;

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod calls;
+mod chained;
 mod elementwise;
 mod formulas;
 mod layers;
@@ -202,7 +203,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(36) {
+        match self.below(37) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -213,6 +214,7 @@ impl Generator {
             31 => self.padded(),
             32 => self.called(),
             33 => self.optional(),
+            36 => self.bounded(),
             7 => self.repeat(),
             8 => self.branch(),
             9 => self.constants(),
