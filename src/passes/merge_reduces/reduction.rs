@@ -27,9 +27,7 @@ impl Reduction {
         let (op, axes, keep) = match n.op().name {
             "GlobalAveragePool" => global("ReduceMean"),
             "GlobalMaxPool" => global("ReduceMax"),
-            "ArgMax" | "ArgMin" => {
-                (n.op(), vec![axis(cx, node, rank)?], cx.int(node, "keepdims")? != 0)
-            }
+            "ArgMax" | "ArgMin" => (n.op(), vec![axis(cx, node, rank)?], cx.int(node, "keepdims")? != 0),
             name if name.starts_with("Reduce") => {
                 (n.op(), axes(cx, node, rank)?, cx.int(node, "keepdims")? != 0)
             }
