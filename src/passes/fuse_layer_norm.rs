@@ -3,22 +3,29 @@
 //! ```text
 //! d = x - ReduceMean(x);   y = d / Sqrt(ReduceMean(d²) + ε) · scale + bias
 //!   ->  y = LayerNormalization<axis, epsilon=ε>(x, scale, bias)
+//! Cast(LayerNormalization(Cast(x)))   ->   LayerNormalization(x)
 //! ```
 //!
 //! Reassociates. Found with `d²` as `Pow` or as a product, the root as a division, as a product
 //! with `Reciprocal` or `1 / Sqrt`, or as a power of ±½, with the axes of `ReduceMean` as attribute
-//! or as input, without a bias, and with operands on either side.
+//! or as input, without a bias, and with operands on either side; also as TensorFlow spells it,
+//! `x · r + (bias - mean · r)` with `r = scale / Sqrt(…)`. Conversions from half precision and back around it go.
 //!
-//! Fires only when both means keep their axes and run over the same last ones, and when `scale` and
-//! `bias` are constants of exactly those dims: a wider constant would broadcast `x`. Double
-//! precision stays as it is, since the operator computes in single.
+//! Fires only when both means keep their axes and run over the same last ones, or over one before
+//! them, as channels first have it: then between two `Transpose`s. Scale and bias become its own when they are of exactly
+//! those dims; a wider one would broadcast `x` and stays behind a scale of ones. Double precision
+//! stays as it is, since the operator computes in single.
 //!
 //! Needs opset 17.
 
-use crate::ir::{Dim, OpId, Use, ValueId};
-use crate::require;
-use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
-use crate::tensor::DType;
+mod affine;
+mod plain;
+mod scaled;
+
+use crate::error::Result;
+use crate::ir::{Model, OpId};
+use crate::passes::normalization::{Absorb, Half};
+use crate::rewrite::{Exactness, Meta, Pass, PassContext, PassStats, Work, fusion, settle};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,105 +33,27 @@ pub struct FuseLayerNorm;
 
 /// What the registry runs.
 pub fn pass() -> Work {
-    Work::fusion(FuseLayerNorm)
+    Work::whole(FuseLayerNorm)
 }
 
-/// Handles into the formula.
-#[derive(Clone, Copy, Debug)]
-pub struct Vars {
-    x: Var,
-    mean: Var,
-    var: Var,
-    eps: Var,
-    scale: Var,
-    bias: Var,
-}
+const NORM: &str = "LayerNormalization";
 
-impl Fusion for FuseLayerNorm {
-    type Vars = Vars;
-    const META: Meta = Meta {
-        id: "fuse-layer-norm",
-        summary: "(x - mean) / sqrt(variance + ε) · scale + bias becomes LayerNormalization",
-        exactness: Exactness::Reassociates,
-        since_opset: 17,
-        emits: &[OpId::onnx("LayerNormalization")],
-    };
+const META: Meta = Meta {
+    id: "fuse-layer-norm",
+    summary: "(x - mean) / sqrt(variance + ε) · scale + bias becomes LayerNormalization",
+    exactness: Exactness::Reassociates,
+    since_opset: 17,
+    emits: &[OpId::onnx(NORM), OpId::onnx("Transpose")],
+};
 
-    fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Vars) {
-        let (x, eps, scale, bias) = (p.any(), p.number(), p.constant(), p.constant());
-        let mean_of = |v| p.either([p.op("ReduceMean", [v]), p.op("ReduceMean", [v, p.constant()])]);
-        let mean = mean_of(x);
-        let d = x - mean;
-        let var = mean_of(p.either([p.op("Pow", [d, p.scalar(2.0)]), d * d]));
-        let root = p.either([p.op("Sqrt", [var + eps]), p.op("Pow", [var + eps, p.scalar(0.5)])]);
-        let inverse =
-            p.either([p.op("Reciprocal", [root]), 1.0 / root, p.op("Pow", [var + eps, p.scalar(-0.5)])]);
-        let scaled = p.either([d / root * scale, d * inverse * scale]);
-        let y = p.either([scaled + bias, scaled]);
-        let vars = Vars {
-            x: x.var(),
-            mean: mean.var(),
-            var: var.var(),
-            eps: eps.var(),
-            scale: scale.var(),
-            bias: bias.var(),
-        };
-        (y, vars)
+impl Pass for FuseLayerNorm {
+    fn meta(&self) -> &Meta {
+        &META
     }
 
-    fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
-        let x = m.get(v.x);
-        let kind = m.graph.tensor_type(x).ok_or_else(|| Miss::because("the input's type is not known", x))?;
-        require!(kind.dtype != DType::F64, x, "double precision would be computed in single");
-        let shape = kind.shape.as_deref().ok_or_else(|| Miss::because("the input's rank is not known", x))?;
-        let first = normalized_from(m, v.mean, shape.len())?;
-        require!(
-            normalized_from(m, v.var, shape.len())? == first,
-            m.get(v.var),
-            "mean and variance run over different axes"
-        );
-        let dims = &shape[first..];
-        require!(dims.iter().all(|d| d.as_fixed() != Some(0)), x, "there is nothing to normalize");
-        let bias = m.try_get(v.bias);
-        for weight in [Some(m.get(v.scale)), bias].into_iter().flatten() {
-            require!(
-                m.graph.shape(weight) == Some(dims) && dims.iter().all(|d| d.as_fixed().is_some()),
-                weight,
-                "scale or bias is not of exactly the normalized dims"
-            );
-        }
-        if bias.is_none() && bias_follows(m, dims) {
-            return Err(Miss::Silent);
-        }
-        let inputs = [Some(x), Some(m.get(v.scale)), bias];
-        let given = inputs.into_iter().flatten();
-        Ok(Patch::op("LayerNormalization", given)
-            .attr("axis", first as i64 - shape.len() as i64)
-            .attr("epsilon", m.number(v.eps) as f32))
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        let (scaled, affine, plain) = (fusion(scaled::Scaled), fusion(affine::Affine), fusion(plain::Plain));
+        let (absorb, half) = (Absorb { meta: &META, norm: NORM }, Half { meta: &META, norm: NORM });
+        settle(&[&*scaled, &*affine, &*plain, &absorb, &half], model, cx)
     }
-}
-
-/// The first of the last axes over which a mean runs.
-fn normalized_from(m: &Match<'_>, mean: Var, rank: usize) -> Result<usize, Miss> {
-    let (node, at) = (m.node_id(mean), m.get(mean));
-    require!(m.cx().int(node, "keepdims") == Some(1), at, "a mean does not keep its axes");
-    let axes = m.cx().ints(node, 1, "axes").flatten();
-    let mut axes = axes.ok_or_else(|| Miss::because("the axes of a mean are not given", at))?;
-    axes.iter_mut().filter(|a| **a < 0).for_each(|a| *a += rank as i64);
-    axes.sort_unstable();
-    let first = rank.saturating_sub(axes.len());
-    let last = !axes.is_empty() && axes.iter().copied().eq(first as i64..rank as i64);
-    require!(last, at, "a mean does not run over the last axes");
-    Ok(first)
-}
-
-/// Whether the only reader adds a constant that fits as bias: the match that starts there takes both.
-fn bias_follows(m: &Match<'_>, dims: &[Dim]) -> bool {
-    let output = m.graph.node(m.root()).outputs()[0];
-    let [Use::Operand { node, .. }] = m.graph.value(output).uses() else { return false };
-    let reader = m.graph.node(*node);
-    let fits = |w: ValueId| w != output && m.graph.is_const(w) && m.graph.shape(w) == Some(dims);
-    reader.op().is("Add")
-        && reader.region() == m.graph.node(m.root()).region()
-        && reader.inputs().flatten().any(fits)
 }

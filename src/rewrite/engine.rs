@@ -44,14 +44,15 @@ pub fn apply(rule: &dyn Rule, model: &mut Model, cx: &mut PassContext<'_>) -> Re
 pub fn settle(rules: &[&dyn Rule], model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
     let mut all = PassStats::default();
     'again: loop {
+        let mut round = PassStats::default();
         for rule in rules {
-            let stats = apply(*rule, model, cx)?;
-            let fired = stats.applied > 0;
-            all.then(stats);
-            if fired {
+            round.beside(apply(*rule, model, cx)?);
+            if round.applied > 0 {
+                all.then(round);
                 continue 'again;
             }
         }
+        all.then(round);
         return Ok(all);
     }
 }

@@ -1,6 +1,7 @@
 //! What a pass has done, and why it did not do more.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// The outcome of one pass over a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,17 @@ impl PassStats {
             .entry(reason.into())
             .and_modify(|m| m.count += 1)
             .or_insert_with(|| Missed { count: 1, example: example() });
+    }
+
+    /// Adds what another rule of the same pass has done; what both left alone for one reason is the same.
+    pub(super) fn beside(&mut self, other: PassStats) {
+        self.applied += other.applied;
+        for (reason, missed) in other.misses {
+            match self.misses.entry(reason) {
+                Entry::Vacant(new) => drop(new.insert(missed)),
+                Entry::Occupied(mut had) => had.get_mut().count = had.get().count.max(missed.count),
+            }
+        }
     }
 
     /// Adds what another run of the same pass has done; its misses are the newer ones and replace ours.

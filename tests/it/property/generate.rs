@@ -9,6 +9,7 @@ mod layers;
 mod linears;
 mod moved;
 mod movement;
+mod normalized;
 mod recomposed;
 mod reduce;
 mod sizes;
@@ -203,7 +204,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(37) {
+        match self.below(39) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -238,6 +239,7 @@ impl Generator {
             22 if self.smooth => self.gelu_tanh(),
             23 if self.smooth => self.normalized_layer(),
             34 | 35 if self.smooth => self.recomposed(),
+            37 | 38 if self.smooth => self.normalized(),
             20 => self.clip(),
             _ if self.smooth => self.normalization(),
             _ => self.jump(),

@@ -60,7 +60,7 @@ impl Generator {
         self.reduce_over(op, x, &[axis], keep)
     }
 
-    fn reduce_over(&mut self, op: &str, x: &str, axes: &[i64], keep: usize) -> String {
+    pub(super) fn reduce_over(&mut self, op: &str, x: &str, axes: &[i64], keep: usize) -> String {
         if self.opset < if op == "ReduceSum" { 13 } else { 18 } {
             return format!("{op} <axes = {axes:?}, keepdims = {keep}> ({x})");
         }
