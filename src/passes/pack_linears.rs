@@ -11,17 +11,20 @@
 //! `Transpose` are shared too, and the split is along the heads. A result that wants other dims in another order than
 //! most gets a `Transpose` of its own behind the split. Of these forms the one with the fewest nodes is taken. `Gemm`
 //! of equal attributes is packed with its bias. The joined weights are computed while they are written, so that no
-//! memory is spent.
+//! memory is spent. A weight may itself be computed of a constant, by `Cast`, `DequantizeLinear` and arithmetic with one
+//! number a column: the constants are joined, and so are the numbers.
 //!
-//! Fires only where nodes become fewer, when the weights are constant matrices of one type and nothing in between is
-//! read elsewhere.
+//! Fires only where nodes become fewer, when the weights are constant matrices of one type, or computed of such by equal
+//! steps, and nothing in between is read elsewhere.
 //!
 //! Refused: a weight that is read elsewhere, since the file would then hold it twice. A bias that is read elsewhere is
 //! copied where it has less than a hundredth of the weight's bytes, and so are zeros for a product that has none beside
-//! others that have one.
+//! others that have one. Products of two dequantized operands, which runtimes compute in whole numbers with what
+//! quantizes each result.
 
 mod branch;
 mod plan;
+mod weight;
 
 use crate::ir::{NodeId, OpId, Use, ValueId};
 use crate::require;
@@ -74,6 +77,16 @@ impl Rule for PackLinears {
                 Err(miss) => refused = Some(miss),
             }
         }
+        let quantized = cx.graph.producer(x).is_some_and(|p| cx.node(p).op().is("DequantizeLinear"));
+        require!(
+            !quantized || branches.iter().all(|b| b.weight.nodes() == 0),
+            x,
+            "both operands are dequantized, which runtimes compute in whole numbers"
+        );
+        let like = |b: &Branch| b.weight.is_like(&branches[0].weight, cx);
+        let likes: Vec<bool> = branches.iter().map(like).collect();
+        let mut likes = likes.into_iter();
+        branches.retain(|_| likes.next() == Some(true));
         if branches.len() < 2 {
             return Err(refused.unwrap_or(Miss::Silent));
         }

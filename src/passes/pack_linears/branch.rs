@@ -1,17 +1,14 @@
 //! One of the products: its weight, and what follows it on its own.
 
+use super::weight::{COPIES_IN_WEIGHT, Weight};
 use crate::ir::{Dim, NodeId, Truth, Use, ValueId};
-use crate::require;
 use crate::rewrite::{Context, Miss};
 use crate::tensor::Tensor;
-
-/// A bias that is read elsewhere is copied, and one that is missing added, if this many of it fit into the weight.
-const BIASES_IN_WEIGHT: usize = 100;
 
 /// A product and what follows it.
 pub(super) struct Branch {
     pub(super) node: NodeId,
-    pub(super) weight: Tensor,
+    pub(super) weight: Weight,
     /// The result's last dim.
     pub(super) width: usize,
     /// What the product returns.
@@ -38,13 +35,10 @@ impl Branch {
     pub(super) fn read(cx: &Context<'_>, node: NodeId, rank: usize) -> Result<Self, Miss> {
         let n = cx.node(node);
         let (value, product) = (n.input(1).ok_or(Miss::Silent)?, n.outputs()[0]);
-        let weight = cx.graph.const_value(value).ok_or(Miss::Silent)?;
-        let &[rows, columns] = weight.shape() else { return Err(Miss::Silent) };
-        let sound = weight.dtype().bits() >= 8 && weight.strings().is_none() && !weight.is_empty();
-        require!(sound, value, "the weight is empty or of an unusual type");
-        require!(cx.graph.value(value).uses().len() == 1, value, "the weight is read elsewhere too");
         let gemm = n.op().is("Gemm");
-        let width = if gemm && cx.int(node, "transB") != Some(0) { rows } else { columns };
+        let axis = usize::from(!(gemm && cx.int(node, "transB") != Some(0)));
+        let weight = Weight::read(cx, node, value, axis)?;
+        let width = weight.width();
         if gemm {
             let bias = match n.input(2) {
                 None => None,
@@ -62,15 +56,15 @@ impl Branch {
 
     /// Whether zeros in place of a bias are next to nothing beside the weight.
     pub(super) fn affords_bias(&self) -> bool {
-        let rows = self.weight.len() / self.width;
-        self.weight.dtype().is_float() && rows >= BIASES_IN_WEIGHT
+        let bias = self.width * self.weight.dtype.bits().div_ceil(8);
+        self.weight.dtype.is_float() && bias * COPIES_IN_WEIGHT <= self.weight.tensor.byte_len()
     }
 
     /// What is added to the result.
     pub(super) fn bias_or_zeros(&self) -> Option<Tensor> {
         match &self.bias {
             Some((bias, _)) => Some(bias.clone()),
-            None => Tensor::from_f64s(self.weight.dtype(), &[self.width], &vec![0.0; self.width]).ok(),
+            None => Tensor::from_f64s(self.weight.dtype, &[self.width], &vec![0.0; self.width]).ok(),
         }
     }
 }
@@ -81,14 +75,14 @@ fn vector(
     value: ValueId,
     width: usize,
     most_rank: usize,
-    weight: &Tensor,
+    weight: &Weight,
 ) -> Option<Tensor> {
     let tensor = cx.graph.const_value(value)?;
     let (&last, front) = tensor.shape().split_last()?;
     let shaped = last == width && front.iter().all(|&d| d == 1) && tensor.rank() <= most_rank;
     let alone = cx.graph.value(value).uses().len() == 1;
-    let small = tensor.byte_len().checked_mul(BIASES_IN_WEIGHT)? <= weight.byte_len();
-    if shaped && tensor.dtype() == weight.dtype() && (alone || small) {
+    let small = tensor.byte_len().checked_mul(COPIES_IN_WEIGHT)? <= weight.tensor.byte_len();
+    if shaped && tensor.dtype() == weight.dtype && (alone || small) {
         tensor.reshaped(&[width]).ok()
     } else {
         None
@@ -112,7 +106,7 @@ fn added(
     product: ValueId,
     width: usize,
     rank: usize,
-    weight: &Tensor,
+    weight: &Weight,
 ) -> Option<(Tensor, ValueId)> {
     let add = reader(cx, product, "Add", node)?;
     let bias = cx.node(add).inputs().flatten().find(|&v| v != product)?;

@@ -1,6 +1,7 @@
 //! Which form of the packed product has the fewest nodes, and that form as a patch.
 
 use super::branch::{Branch, Heads};
+use super::weight::Weight;
 use crate::ir::{Attr, ValueId};
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
@@ -15,15 +16,16 @@ pub(super) fn best(cx: &Context<'_>, x: ValueId, rank: usize, branches: &[Branch
     let biased = branches.iter().any(|b| b.bias.is_some());
     let addable = branches.iter().all(|b| b.bias.is_some() || (!gemm && b.affords_bias()));
     require!(!biased || addable, x, "some of the products have a bias and some have none");
-    let adds = usize::from(biased && !gemm);
-    let alone = branches.iter().map(|b| 1 + usize::from(!gemm && b.bias.is_some())).sum::<usize>();
-    let plain = alone.saturating_sub(2 + adds);
+    let packed = 2 + usize::from(biased && !gemm) + branches[0].weight.nodes();
+    let nodes = |b: &Branch| 1 + usize::from(!gemm && b.bias.is_some()) + b.weight.nodes();
+    let alone = branches.iter().map(nodes).sum::<usize>();
+    let plain = alone.saturating_sub(packed);
     let heads: Option<Vec<&Heads>> = branches.iter().map(|b| b.heads.as_ref()).collect();
     let heads = heads.filter(|h| h.iter().all(|o| o.size == h[0].size));
     let shared = heads.map(|h| (common(&h), h));
     let deep = shared.as_ref().map_or(0, |(perm, h)| {
         let before = alone + h.iter().map(|h| h.nodes).sum::<usize>();
-        before.saturating_sub(3 + adds + transposes(perm, h))
+        before.saturating_sub(1 + packed + transposes(perm, h))
     });
     if plain == 0 && deep == 0 {
         return Err(Miss::because("as many nodes would be left", x));
@@ -54,11 +56,9 @@ fn product(
 ) -> Result<Ref, Miss> {
     let first = branches[0].node;
     let gemm = cx.node(first).op().is("Gemm");
-    let axis = usize::from(!(gemm && cx.int(first, "transB") != Some(0)));
-    let weights = branches.iter().map(|b| b.weight.clone()).collect();
-    let weight = Tensor::from_expr(Expr::Concat { axis, parts: weights })
-        .map_err(|_| Miss::because("the weights do not fit together", x))?;
-    let weight = patch.constant(weight);
+    let weights: Vec<&Weight> = branches.iter().map(|b| &b.weight).collect();
+    let weight = Weight::join(cx, patch, &weights)
+        .ok_or_else(|| Miss::because("the weights do not fit together", x))?;
     let bias = if biased {
         let parts: Option<Vec<Tensor>> = branches.iter().map(Branch::bias_or_zeros).collect();
         let parts = parts.ok_or(Miss::Silent)?;

@@ -59,7 +59,7 @@ pub(in crate::validate) const SCHEMES: [Scheme; 17] = [
 
 /// Tried last: one size may have to be at least the sum of others, or the like.
 pub(in crate::validate) fn lots() -> impl Iterator<Item = Scheme> {
-    (1..=16).map(|lot| Scheme { lot, ..scheme(1, 1, 64, 64, false) })
+    (1..=32).map(|lot| Scheme { lot, ..scheme(1, 1, 64, 64, false) })
 }
 
 impl Scheme {
@@ -182,6 +182,10 @@ fn class_by_place(input: &str, at: usize, dims: &[Dim]) -> Class {
         1 if state && (named_state || dims[0] != Dim::Fixed(1)) => Class::Batch,
         1 if channels_last => Class::Height,
         2 if channels_last => Class::Width,
+        // Keys and values of attention are [batch, heads, tokens, size of a head].
+        2 if rank == 4 && [1, 3].iter().all(|&d: &usize| dims[d].as_fixed().is_some_and(|n| n > 4)) => {
+            Class::Sequence
+        }
         _ if rank >= 4 && at == rank - 2 => Class::Height,
         _ if rank >= 4 && at == rank - 1 => Class::Width,
         _ => Class::Sequence,
@@ -271,11 +275,15 @@ mod tests {
             ("state", vec![Dim::Fixed(2), s("?4"), Dim::Fixed(128)]),
             ("nhwc", vec![s("unk__5"), s("unk__6"), s("unk__7"), Dim::Fixed(3)]),
             ("atoms", vec![Dim::Fixed(1), s("seq_len")]),
+            ("key", vec![s("batch"), Dim::Fixed(12), s("?8"), Dim::Fixed(64)]),
             ("all", vec![s("batch"), s("past + sequence")]),
         ]);
         let classes: Vec<Class> = found.free.iter().map(|f| f.1).collect();
         use Class::{Batch, Height, Sequence, Width};
-        assert_eq!(classes, [Batch, Sequence, Batch, Height, Width, Batch, Batch, Height, Width, Sequence]);
+        assert_eq!(
+            classes,
+            [Batch, Sequence, Batch, Height, Width, Batch, Batch, Height, Width, Sequence, Sequence]
+        );
     }
 
     #[test]
