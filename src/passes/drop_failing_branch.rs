@@ -9,13 +9,18 @@
 //!
 //! Fires where the branches return tensors of known rank and one of these ranks leads to an error, by way of `Shape`,
 //! `Size`, `Equal`, `Not`, `Unsqueeze`, `Squeeze` and further `If`s: an `LSTM`, `GRU` or `RNN` wants rank 3, and a
-//! convolution the rank of its weight. What fails must run whenever the `If` does.
+//! convolution the rank of its weight. What fails must run whenever the `If` does. A branch that is decided tells the
+//! rank of what comes after it, which may decide the next.
 
 mod assume;
 
-use crate::ir::{Attr, NodeId, OpId, RegionId};
+use crate::diag::Diags;
+use crate::error;
+use crate::ir::{Attr, Model, NodeId, OpId, RegionId};
 use crate::require;
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
+use crate::rewrite::{
+    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, apply,
+};
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,7 +28,7 @@ pub struct DropFailingBranch;
 
 /// What the registry runs.
 pub fn pass() -> Work {
-    Work::rule(DropFailingBranch)
+    Work::whole(DropFailingBranch)
 }
 
 const META: Meta = Meta {
@@ -33,6 +38,25 @@ const META: Meta = Meta {
     since_opset: 1,
     emits: &[],
 };
+
+impl Pass for DropFailingBranch {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> error::Result<PassStats> {
+        let mut all = PassStats::default();
+        loop {
+            let stats = apply(self, model, cx)?;
+            let fired = stats.applied > 0;
+            all.then(stats);
+            if !fired {
+                return Ok(all);
+            }
+            cx.facts.infer_model(model, &mut Diags::new());
+        }
+    }
+}
 
 impl Rule for DropFailingBranch {
     fn meta(&self) -> &Meta {

@@ -128,7 +128,7 @@ fn give_back(
         return;
     }
     let mut places = places.to_vec();
-    places.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    places.sort_unstable_by_key(|&(index, _)| std::cmp::Reverse(index));
     for &(index, _) in &places {
         graph.remove_region_output(branches.0, index);
         graph.remove_region_output(branches.1, index);
