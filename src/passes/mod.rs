@@ -41,6 +41,7 @@ pub mod fuse_linear_input;
 pub mod merge_transposed;
 pub mod pack_linears;
 pub mod fuse_gemm;
+pub mod unfold_gemm;
 pub mod merge_casts;
 pub mod remove_expand;
 pub mod fuse_pad;

@@ -14,7 +14,18 @@ impl Generator {
             return;
         }
         let weight = self.random_floats(&[inner, columns]);
-        let call = match self.below(7) {
+        let rows: usize = x.shape[..rank - 1].iter().product();
+        let call = match self.below(8) {
+            7 if rank > 2 => {
+                let flat = [-1, inner as i64];
+                let restored: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+                let (flat, restored) = (self.ints(&flat), self.ints(&restored));
+                let bias = [vec![columns], vec![1, columns], vec![rows, columns]][self.below(3)].clone();
+                let bias = self.random_floats(&bias);
+                let flat = self.inner(&format!("Reshape ({}, {flat})", x.name));
+                let product = self.inner(&format!("Gemm ({flat}, {weight}, {bias})"));
+                format!("Reshape ({product}, {restored})")
+            }
             0 if rank == 2 => {
                 let bias = self.random_floats(&[columns]);
                 format!("Gemm ({}, {weight}, {bias})", x.name)
