@@ -8,12 +8,13 @@
 //! Reassociates. In the spellings of `fuse-layer-norm`; without scale or bias it gets one of ones or zeros. What is one dim
 //! or ends in the last by a scale of its own is a `LayerNormalization` already.
 //!
-//! Refused: means that drop their axes, channels whose number is not known, double precision. A scale of other dims than
+//! Refused: means that drop their axes, channels whose number is not known, double precision. Also what
+//! `DynamicQuantizeLinear` reads: its steps move with a rounding. A scale of other dims than
 //! the channels stays a product behind the operator.
 
 use crate::error::Result;
 use crate::ir::{Model, OpId};
-use crate::passes::normalization::{Absorb, kept_axes, operand, root, uniform};
+use crate::passes::normalization::{Absorb, kept_axes, operand, root, stays_float, uniform};
 use crate::passes::reduction::{reduce, square};
 use crate::require;
 use crate::rewrite::{
@@ -90,6 +91,7 @@ impl Fusion for Formula {
             return Err(Miss::Silent);
         }
         let (dtype, shape) = operand(cx, x)?;
+        stays_float(cx, m.root())?;
         for mean in [v.mean, v.variance] {
             let axes = kept_axes(cx, m.node_id(mean), shape.len())?;
             let behind = shape.len() > 2 && axes.iter().copied().eq(2..shape.len());

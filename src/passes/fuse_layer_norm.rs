@@ -14,7 +14,8 @@
 //! Fires only when both means keep their axes and run over the same last ones, or over one before
 //! them, as channels first have it: then between two `Transpose`s. Scale and bias become its own when they are of exactly
 //! those dims; a wider one would broadcast `x` and stays behind a scale of ones. Double precision
-//! stays as it is, since the operator computes in single.
+//! stays as it is, since the operator computes in single. So does what
+//! `DynamicQuantizeLinear` reads: its steps move with a rounding.
 //!
 //! Needs opset 17.
 

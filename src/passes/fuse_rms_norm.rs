@@ -11,13 +11,13 @@
 //! scale may come before or after the second.
 //!
 //! Refused: means that drop their axes or do not run over the last ones, normalized dims that are not known, double
-//! precision. A scale of other dims stays a product behind the operator.
+//! precision. Also what `DynamicQuantizeLinear` reads: its steps move with a rounding. A scale of other dims stays a product behind the operator.
 //!
 //! Needs opset 23.
 
 use crate::error::Result;
 use crate::ir::{Model, OpId};
-use crate::passes::normalization::{Absorb, Half, kept_axes, operand, root, uniform};
+use crate::passes::normalization::{Absorb, Half, kept_axes, operand, root, stays_float, uniform};
 use crate::passes::reduction::{reduce, square};
 use crate::require;
 use crate::rewrite::{
@@ -82,6 +82,7 @@ impl Fusion for Formula {
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> std::result::Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
         let (dtype, shape) = operand(cx, x)?;
+        stays_float(cx, m.root())?;
         let axes = kept_axes(cx, m.node_id(v.mean), shape.len())?;
         let first = shape.len() - axes.len();
         let last = !axes.is_empty() && axes.iter().copied().eq(first..shape.len());

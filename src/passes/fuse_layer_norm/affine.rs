@@ -2,7 +2,7 @@
 
 use super::META;
 use crate::ir::Dim;
-use crate::passes::normalization::{kept_axes, operand, root, uniform};
+use crate::passes::normalization::{kept_axes, operand, root, stays_float, uniform};
 use crate::passes::reduction::{reduce, square};
 use crate::require;
 use crate::rewrite::{Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Ref, Var};
@@ -45,6 +45,7 @@ impl Fusion for Affine {
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
         let (dtype, shape) = operand(cx, x)?;
+        stays_float(cx, m.root())?;
         let rank = shape.len();
         let axes = kept_axes(cx, m.node_id(v.mean), rank)?;
         let same = kept_axes(cx, m.node_id(v.variance), rank)? == axes;

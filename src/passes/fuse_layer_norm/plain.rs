@@ -1,7 +1,7 @@
 //! The formula without scale and bias, over the last axes, or over one before them between two transpositions.
 
 use super::META;
-use crate::passes::normalization::{kept_axes, operand, root, uniform};
+use crate::passes::normalization::{kept_axes, operand, root, stays_float, uniform};
 use crate::passes::reduction::{reduce, square};
 use crate::require;
 use crate::rewrite::{Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var};
@@ -42,6 +42,7 @@ impl Fusion for Plain {
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
         let (dtype, shape) = operand(cx, x)?;
+        stays_float(cx, m.root())?;
         let rank = shape.len();
         let axes = kept_axes(cx, m.node_id(v.mean), rank)?;
         let same = kept_axes(cx, m.node_id(v.variance), rank)? == axes;

@@ -2,6 +2,7 @@
 
 use super::META;
 use crate::ir::{Dim, Use, ValueId};
+use crate::passes::normalization::stays_float;
 use crate::require;
 use crate::rewrite::{Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var};
 use crate::tensor::DType;
@@ -50,6 +51,7 @@ impl Fusion for Scaled {
         let x = m.get(v.x);
         let kind = m.graph.tensor_type(x).ok_or_else(|| Miss::because("the input's type is not known", x))?;
         require!(kind.dtype != DType::F64, x, "double precision would be computed in single");
+        stays_float(m.cx(), m.root())?;
         let shape = kind.shape.as_deref().ok_or_else(|| Miss::because("the input's rank is not known", x))?;
         let first = normalized_from(m, v.mean, shape.len())?;
         require!(

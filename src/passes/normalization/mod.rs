@@ -6,7 +6,7 @@ mod half;
 pub(super) use absorb::Absorb;
 pub(super) use half::Half;
 
-use crate::ir::{Dim, NodeId, ValueId};
+use crate::ir::{Dim, NodeId, Use, ValueId};
 use crate::passes::reduction::axes_of;
 use crate::require;
 use crate::rewrite::{Context, Miss, Pat, Patterns};
@@ -36,6 +36,28 @@ pub(super) fn operand<'g>(cx: &Context<'g>, x: ValueId) -> Result<(DType, &'g [D
     require!(matches!(kind.dtype, DType::F32 | DType::F16), x, "the type is not float16 or float32");
     let shape = kind.shape.as_deref().ok_or_else(|| Miss::because("the input's rank is not known", x))?;
     Ok((kind.dtype, shape))
+}
+
+/// Refuses a result that is quantized by its own range, where rounding in another order moves elements by a whole step.
+pub(super) fn stays_float(cx: &Context<'_>, root: NodeId) -> Result<(), Miss> {
+    const BETWEEN: [&str; 5] = ["Mul", "Add", "Cast", "Reshape", "Transpose"];
+    let mut pending = vec![(root, BETWEEN.len())];
+    while let Some((node, left)) = pending.pop() {
+        let Some(&output) = cx.node(node).outputs().first() else { continue };
+        for reader in cx.graph.value(output).uses() {
+            let Use::Operand { node: reader, .. } = reader else { continue };
+            let op = cx.node(*reader).op();
+            require!(
+                !op.is("DynamicQuantizeLinear"),
+                output,
+                "the result is quantized, whose steps rounding moves"
+            );
+            if left > 0 && BETWEEN.iter().any(|name| op.is(name)) {
+                pending.push((*reader, left - 1));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A weight of one number in each element, of dims that are known.
