@@ -1,16 +1,28 @@
-//! `fuse-gemm`: a product of matrices and a constant that is added to it become `Gemm`.
+//! `fuse-gemm`: a product of matrices takes in what is added to it, and transpositions around it.
 //!
 //! ```text
-//! MatMul(a, b) + c   ->   Gemm(a, b, c)
+//! MatMul(a, b) + c          ->   Gemm(a, b, c)
+//! Gemm(Transpose(a), b)     ->   Gemm<transA=1>(a, b)
+//! MatMul(a, Transpose(b))   ->   Gemm<transB=1>(a, b)
+//! Transpose(MatMul(a, b))   ->   Gemm<transA=1, transB=1>(b, a)
 //! ```
 //!
-//! Reassociates. Fires only when both factors are proven to be matrices of floats, and `c` is a constant that broadcasts
-//! to their product: one number or one a column.
+//! Reassociates. Fires only when both factors are proven to be matrices of floats, and the dims of `c` are proven to be
+//! 1 or those of the product.
+//!
+//! Refused: a transposition or product that is read elsewhere too. A transposed result stays where a factor is constant,
+//! since runtimes prepare constant second factors ahead.
 
-use crate::ir::{OpId, ValueId};
-use crate::passes::linear::Channelwise;
+mod transposed;
+
+use crate::error::Result;
+use crate::ir::{Model, OpId, ValueId};
 use crate::require;
-use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
+use crate::rewrite::{
+    Exactness, Fusion, Match, Meta, Miss, Pass, PassContext, PassStats, Pat, Patch, Patterns, Var, Work,
+    fusion, settle,
+};
+use transposed::Transposed;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,27 +30,43 @@ pub struct FuseGemm;
 
 /// What the registry runs.
 pub fn pass() -> Work {
-    Work::fusion(FuseGemm)
+    Work::whole(FuseGemm)
 }
 
-impl Fusion for FuseGemm {
+const META: Meta = Meta {
+    id: "fuse-gemm",
+    summary: "a product of matrices takes in a summand and transpositions as Gemm",
+    exactness: Exactness::Reassociates,
+    since_opset: 7,
+    emits: &[OpId::onnx("Gemm")],
+};
+
+impl Pass for FuseGemm {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        settle(&[fusion(Sum).as_ref(), &Transposed], model, cx)
+    }
+}
+
+/// The product and its summand.
+#[derive(Clone, Copy, Debug)]
+struct Sum;
+
+impl Fusion for Sum {
     type Vars = [Var; 3];
-    const META: Meta = Meta {
-        id: "fuse-gemm",
-        summary: "a product of matrices plus a constant becomes Gemm",
-        exactness: Exactness::Reassociates,
-        since_opset: 7,
-        emits: &[OpId::onnx("Gemm")],
-    };
+    const META: Meta = META;
 
     fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, [Var; 3]) {
-        let (a, b, c) = (p.any(), p.any(), p.constant());
+        let (a, b, c) = (p.any(), p.any(), p.any());
         (p.op("MatMul", [a, b]) + c, [a.var(), b.var(), c.var()])
     }
 
-    fn rewrite(&self, m: &Match<'_>, vars: &[Var; 3]) -> Result<Patch, Miss> {
+    fn rewrite(&self, m: &Match<'_>, vars: &[Var; 3]) -> std::result::Result<Patch, Miss> {
         // Before opset 7 operands broadcast by attributes.
-        if m.cx().opset() < Self::META.since_opset {
+        if m.cx().opset() < META.since_opset {
             return Err(Miss::Silent);
         }
         let [a, b, c] = vars.map(|v| m.get(v));
@@ -47,13 +75,20 @@ impl Fusion for FuseGemm {
         }
         let float = m.graph.dtype(a).is_some_and(|d| d.is_float());
         require!(float, a, "the product is not one of floats");
-        require!(is_row(m, b, c), c, "the constant is not one number a column");
+        require!(broadcasts(m, [a, b], c), c, "the summand is not proven to broadcast to the product");
         Ok(Patch::op("Gemm", [a, b, c]))
     }
 }
 
-fn is_row(m: &Match<'_>, b: ValueId, c: ValueId) -> bool {
-    let Some(tensor) = m.graph.const_value(c).filter(|t| t.rank() <= 2) else { return false };
-    let columns = m.graph.shape(b).and_then(|s| usize::try_from(s[1].as_fixed()?).ok());
-    Channelwise::of(&tensor).is_some_and(|row| row.along(0, columns.unwrap_or(1)).is_some())
+fn broadcasts(m: &Match<'_>, [a, b]: [ValueId; 2], c: ValueId) -> bool {
+    let (Some([rows, _]), Some([_, columns]), Some(dims)) =
+        (m.graph.shape(a), m.graph.shape(b), m.graph.shape(c))
+    else {
+        return false;
+    };
+    let product = [columns, rows];
+    let fits = |(dim, of): (&crate::ir::Dim, &&crate::ir::Dim)| {
+        dim.as_fixed() == Some(1) || dim.same(of).is_proven()
+    };
+    dims.len() <= 2 && dims.iter().rev().zip(&product).all(fits)
 }

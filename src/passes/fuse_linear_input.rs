@@ -11,12 +11,12 @@
 //! takes a summand where it does not pad, since padding adds zeros.
 //!
 //! Refused: weights that are read elsewhere too, since the file would then hold them twice, and factors that are zero,
-//! not finite or out of the range of half precision. The numbers ½, 2, √2 and 1/√2 keep their place, where runtimes look
+//! not finite or out of the range of half precision. The numbers ½, 2, √2 and 1/√2 keep their place near `Erf` or `Tanh`, where runtimes look
 //! for GELU, and so do factors a channel before `Gemm` and `MatMul`, where they look for normalizations.
 
 use crate::ir::{NodeId, OpId, Use, ValueId};
 use crate::passes::linear::{
-    Channelwise, beside_constant, finite, is_gelu_number, is_safe_factor, own_constant, same_shape, scale,
+    Channelwise, beside_constant, finite, is_safe_factor, may_be_gelu, own_constant, same_shape, scale,
 };
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
@@ -76,7 +76,7 @@ impl Rule for FuseLinearInput {
         if let Change::Factor(factor) = &change {
             require!(is_safe_factor(factor, dtype), x, "the factor is zero, not finite or of unusual size");
             require!(
-                !is_gelu_number(&tensor),
+                !may_be_gelu(cx, node, &tensor),
                 x,
                 "the number may belong to a formula that runtimes look for"
             );

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `Conv`, `ConvTranspose`, `Gemm`, `MatMul` with constant weights | one number, or one an output channel: the end |
 //! | `LayerNormalization` with constant scale and bias | as above: the end |
-//! | `Mul`, `Div` with a constant | one number: the end |
+//! | `Mul`, `Div` with a constant | one number, or as many as the constant has along the same dim: the end |
 //! | `Add`, `Sub` with a constant | which is scaled too |
 //! | `MatMul` of two computed values | one number goes into either |
 //! | `Reshape`, `Squeeze`, `Unsqueeze`, `Flatten`, `Identity`, sums, means, `AveragePool` | one number |
@@ -26,7 +26,7 @@
 //!
 //! Refused: a value on the way that is read elsewhere, a weight that is read elsewhere, since the file would then hold
 //! it twice, a factor that is zero or not finite, and one that would leave the range of half precision. The numbers
-//! ½, 2, √2 and 1/√2 keep their place in a product, where runtimes look for GELU.
+//! ½, 2, √2 and 1/√2 keep their place in a product near `Erf` or `Tanh`, where runtimes look for GELU.
 
 mod path;
 

@@ -4,16 +4,20 @@
 //! Conv(Pad(x, p))                          ->   Conv<pads += p>(x)
 //! AveragePool(Pad(x, p))                   ->   AveragePool<pads += p, count_include_pad=1>(x)
 //! MaxPool(Pad(x, p, -inf))                 ->   MaxPool<pads += p>(x)
+//! MaxPool(Pad(Relu(x), p))                 ->   MaxPool<pads += p>(Relu(x))
 //! ```
 //!
 //! Reassociates: the pads are no longer summed up, which may turn the sign of a zero. The pads are constants, none is
-//! negative, and batch and channels get none. `Conv` and `AveragePool` take the constant 0, `MaxPool` minus infinity. An
-//! `AveragePool` either has no pads of its own or counts them already. Pools round their size down, and their pads stay
+//! negative, and batch and channels get none. `Conv`, `ConvInteger` without a zero point and `AveragePool` take the
+//! constant 0, `MaxPool` minus infinity, or any number below which `x` is proven not to go. An `AveragePool` either has no pads of its own or counts them already. Pools round their size down, and their pads stay
 //! below the size of the window.
 //!
-//! Refused: a `Pad` that is read elsewhere too, other modes, and a layer whose `auto_pad` is anything but unset or none.
+//! `auto_pad` is worked out for layers that move by one.
+//!
+//! Refused: a `Pad` that is read elsewhere too, other modes, and a layer whose pads depend on sizes.
 
-use crate::ir::{NodeId, OpId, ValueId};
+use crate::ir::{NodeId, OpId};
+use crate::passes::range::Range;
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 
@@ -31,7 +35,7 @@ const META: Meta = Meta {
     summary: "Pad goes into the pads of Conv, AveragePool or MaxPool",
     exactness: Exactness::Reassociates,
     since_opset: 7,
-    emits: &[OpId::onnx("Conv"), OpId::onnx("AveragePool"), OpId::onnx("MaxPool")],
+    emits: &[OpId::onnx("Conv"), OpId::onnx("ConvInteger"), OpId::onnx("AveragePool"), OpId::onnx("MaxPool")],
 };
 
 impl Rule for FusePad {
@@ -59,12 +63,11 @@ impl Rule for FusePad {
             .ok_or_else(|| Miss::because("the Pad is not one of constants over the last axes", padded))?;
         let own = own_pads(cx, node, rank - 2)
             .ok_or_else(|| Miss::because("the layer computes its pads", n.outputs()[0]))?;
-        let lowest = n.op().is("MaxPool");
-        require!(value_is(cx, pad, lowest), padded, "the Pad fills in another number than the layer would");
+        require!(fills_alike(cx, node, pad), padded, "the Pad fills in another number than the layer would");
         let pads: Option<Vec<i64>> = own.iter().zip(&added).map(|(a, b)| a.checked_add(*b)).collect();
         let pads = pads.ok_or(Miss::Silent)?;
-        let conv = n.op().is("Conv");
-        if !conv {
+        let pool = matches!(n.op().name, "AveragePool" | "MaxPool");
+        if pool {
             require!(n.outputs().len() == 1, n.outputs()[0], "the pool gives indices too");
             require!(
                 fits_pool(cx, node, &pads),
@@ -125,21 +128,50 @@ fn own_pads(cx: &Context<'_>, node: NodeId, spatial: usize) -> Option<Vec<i64>> 
     match n.string("auto_pad") {
         Some("VALID") => return Some(vec![0; 2 * spatial]),
         None | Some("NOTSET" | "") => {}
-        Some(_) => return None,
+        Some(mode) => return same_pads(cx, node, spatial, mode == "SAME_UPPER"),
     }
     let own = n.ints("pads").map_or_else(|| vec![0; 2 * spatial], <[i64]>::to_vec);
     (own.len() == 2 * spatial).then_some(own)
 }
 
-fn value_is(cx: &Context<'_>, pad: NodeId, lowest: bool) -> bool {
+/// What `auto_pad` comes to where it depends on no size.
+fn same_pads(cx: &Context<'_>, node: NodeId, spatial: usize, more_behind: bool) -> Option<Vec<i64>> {
+    let n = cx.node(node);
+    let ints = |name: &str| n.ints(name).map_or_else(|| vec![1; spatial], <[i64]>::to_vec);
+    let window = match n.ints("kernel_shape") {
+        Some(window) => window.to_vec(),
+        None => {
+            let weight = cx.graph.shape(n.input(1)?)?.get(2..)?;
+            weight.iter().map(|d| i64::try_from(d.as_fixed()?).ok()).collect::<Option<_>>()?
+        }
+    };
+    if window.len() != spatial || ints("strides").iter().any(|&s| s != 1) {
+        return None;
+    }
+    let wide: Option<Vec<i64>> =
+        window.iter().zip(ints("dilations")).map(|(k, d)| k.checked_sub(1)?.checked_mul(d)).collect();
+    let (less, more): (Vec<i64>, Vec<i64>) = wide?.iter().map(|w| (w / 2, w - w / 2)).unzip();
+    Some(if more_behind { [less, more].concat() } else { [more, less].concat() })
+}
+
+/// Whether the layer, with these pads as its own, sees the same numbers there, or none that matter.
+fn fills_alike(cx: &Context<'_>, layer: NodeId, pad: NodeId) -> bool {
+    let Some(filled) = filled(cx, pad) else { return false };
+    match (cx.node(layer).op().name, cx.node(pad).input(0)) {
+        ("MaxPool", Some(x)) => filled <= Range::of(cx, x).low,
+        ("ConvInteger", _) => filled == 0.0 && cx.node(layer).input(2).is_none(),
+        _ => filled == 0.0 && filled.is_sign_positive(),
+    }
+}
+
+/// The number that fills the pads.
+fn filled(cx: &Context<'_>, pad: NodeId) -> Option<f64> {
     let n = cx.node(pad);
-    let number = |v: ValueId| cx.graph.const_value(v)?.as_scalar();
-    let value = match n.input(2) {
-        Some(value) => number(value),
+    match n.input(2) {
+        Some(value) => cx.graph.const_value(value)?.as_scalar(),
         None if cx.opset() < 11 => n.float("value").map_or(Some(0.0), |v| Some(f64::from(v))),
         None => Some(0.0),
-    };
-    value.is_some_and(|v| if lowest { v == f64::NEG_INFINITY } else { v == 0.0 && v.is_sign_positive() })
+    }
 }
 
 fn fits_pool(cx: &Context<'_>, node: NodeId, pads: &[i64]) -> bool {

@@ -48,6 +48,10 @@ pub mod fuse_pad;
 pub mod merge_slices;
 pub mod merge_movement;
 pub mod merge_clips;
+pub mod merge_logic;
+pub mod remove_sequences;
+pub mod fold_uniform;
+pub mod skip_monotone;
 pub mod merge_reduces;
 pub mod remove_dead;
 

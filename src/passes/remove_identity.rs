@@ -16,9 +16,23 @@
 //! | `Concat`, `Sum`, `Max`, `Min`, `Mean`, `Split` | of one operand, or into one part |
 //! | `Dropout` | at inference, when nothing reads the mask |
 //! | `Mul`, `Div` by one, `Sub` of zero | the other operand's shape is proven to be the result's |
+//! | `And`, `Or`; `Equal`, `Xor` | of one value twice; with the boolean that changes nothing |
+//! | `Concat` | all operands but one are empty |
+//! | `Neg`, `Not`, `BitwiseNot` | of another one: what that was given |
+//! | `Abs`, `Ceil`, `Floor`, `Relu`, `Round`, `Sign` | of another one; the three that round, of one another |
+//! | `Gather` | the indices are all of the axis, in order |
+//! | `ScatterND`, `ScatterElements` | the indices are all there are, in order: the updates |
+//! | `Resize`, `Upsample` | all scales are 1, or the sizes are those of `x` |
+//! | `MaxPool`, `AveragePool`, `CumSum`; global ones | over single elements |
+//! | `LeakyRelu` | of slope 1 |
+//!
+//! Where one of several operands is returned, its shape is proven to be the result's.
 //!
 //! `x + 0` stays: it turns -0 into 0. A node between a graph input and a graph output stays, since
 //! both names are given, and so does one through which a body returns a value from outside it.
+
+mod choice;
+mod whole;
 
 use crate::ir::{Graph, NodeId, OpId, Truth, ValueId};
 use crate::require;
@@ -70,11 +84,18 @@ const TESTS: &[(OpId, Test)] = &[
     (OpId::onnx("Sub"), neutral_zero),
 ];
 
-const OPS: [OpId; TESTS.len()] = {
-    let mut ops = [OpId::onnx(""); TESTS.len()];
+const OPS: [OpId; TESTS.len() + choice::CHOICES.len() + whole::TESTS.len()] = {
+    let (choices, wholes) = (choice::CHOICES, whole::TESTS);
+    let mut ops = [OpId::onnx(""); TESTS.len() + choice::CHOICES.len() + whole::TESTS.len()];
     let mut i = 0;
-    while i < TESTS.len() {
-        ops[i] = TESTS[i].0;
+    while i < ops.len() {
+        ops[i] = if i < TESTS.len() {
+            TESTS[i].0
+        } else if i < TESTS.len() + choices.len() {
+            choices[i - TESTS.len()].0
+        } else {
+            wholes[i - TESTS.len() - choices.len()].0
+        };
         i += 1;
     }
     ops
@@ -91,16 +112,28 @@ impl Rule for RemoveIdentity {
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
         let n = cx.node(node);
-        let (op, test) = TESTS.iter().find(|(op, _)| *op == n.op()).ok_or(Miss::Silent)?;
-        let (Some(&output), Some(mut given)) = (n.outputs().first(), n.input(0)) else {
-            return Err(Miss::Silent);
+        let &output = n.outputs().first().ok_or(Miss::Silent)?;
+        let tested = TESTS.iter().find(|(op, _)| *op == n.op());
+        let why = match tested.map_or(Err(Miss::Silent), |(_, test)| test(cx, node)) {
+            Ok(()) => return Ok(Patch::forward(output, kept(cx, node)?)),
+            Err(why) => why,
         };
-        test(cx, node)?;
-        if op.is("Mul") && !is_number(cx.graph, n.input(1), 1.0) {
-            given = n.input(1).ok_or(Miss::Silent)?;
+        if let Some(returned) = whole::returned(cx, node) {
+            return Ok(Patch::forward(output, returned));
         }
-        Ok(Patch::forward(output, given))
+        match choice::choose(cx, node) {
+            Ok(chosen) => Ok(Patch::forward(output, chosen)),
+            Err(Miss::Silent) => Err(why),
+            Err(miss) => Err(miss),
+        }
     }
+}
+
+/// The operand that a node of the table returns.
+fn kept(cx: &Context<'_>, node: NodeId) -> Result<ValueId, Miss> {
+    let n = cx.node(node);
+    let second = n.op().is("Mul") && !is_number(cx.graph, n.input(1), 1.0);
+    n.input(usize::from(second)).ok_or(Miss::Silent)
 }
 
 fn always(_: &Context<'_>, _: NodeId) -> Result<(), Miss> {

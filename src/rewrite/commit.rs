@@ -49,7 +49,7 @@ pub(super) fn commit(
     let added = add(site, graph, facts, &patch);
     let replace = resolve(&patch, graph, &added);
     let checked = replace.iter().try_for_each(|&(old, new)| {
-        same_type(graph, old, new, patch.splice.is_some())?;
+        same_type(graph, old, new, &patch)?;
         border::check(graph, old, new, patch.splice)
     });
     let checked = checked.and_then(|()| border::check_apart(graph, &replace));
@@ -203,7 +203,7 @@ fn close_ancestors(graph: &Graph, node: NodeId) -> FxHashSet<ValueId> {
 }
 
 /// S2: the new value's type is the old one's, and so is its shape as far as the old one's is known.
-fn same_type(graph: &Graph, old: ValueId, new: ValueId, spliced: bool) -> Result<(), Miss> {
+fn same_type(graph: &Graph, old: ValueId, new: ValueId, patch: &Patch) -> Result<(), Miss> {
     let (Some(was), Some(is)) = (graph.value(old).ty(), graph.value(new).ty()) else {
         return match (graph.value(old).ty(), graph.value(new).ty()) {
             (None, None) => Ok(()),
@@ -219,8 +219,8 @@ fn same_type(graph: &Graph, old: ValueId, new: ValueId, spliced: bool) -> Result
     }
     match (&was.shape, &is.shape) {
         (Some(a), Some(b)) if a.len() == b.len() => {
-            let proven = a.iter().zip(b).all(|(x, y)| x.same(y) == Truth::Proven);
-            if proven {
+            let fits = |truth| truth == Truth::Proven || (patch.sharpens && truth == Truth::Unknown);
+            if a.iter().zip(b).all(|(x, y)| fits(x.same(y))) {
                 Ok(())
             } else {
                 Err(Miss::because("the new value's shape is not proven to be the same", old))
@@ -229,7 +229,7 @@ fn same_type(graph: &Graph, old: ValueId, new: ValueId, spliced: bool) -> Result
         (Some(_), Some(_)) => Err(Miss::because("the new value has another rank", old)),
         (None, None) => Ok(()),
         // A body returns one of the shapes that its node may return.
-        (None, Some(_)) if spliced => Ok(()),
+        (None, Some(_)) if patch.splice.is_some() || patch.sharpens => Ok(()),
         _ => Err(Miss::because("the new value's shape is not proven to be the same", old)),
     }
 }

@@ -56,6 +56,8 @@ pub struct Patch {
     pub(crate) constants: Vec<Tensor>,
     pub(crate) replace: Vec<(ValueId, Ref)>,
     pub(crate) splice: Option<RegionId>,
+    /// Whether shapes that inference cannot compare are proven to be the same by the rule (S2).
+    pub(crate) sharpens: bool,
     /// Nodes of the match, and whether their outputs may be read outside it (S1).
     pub(crate) interior: Vec<(NodeId, bool)>,
 }
@@ -178,6 +180,12 @@ impl Patch {
     /// Every reader of `old` is to read `new`.
     pub fn replace(&mut self, old: ValueId, new: impl Into<Ref>) {
         self.replace.push((old, new.into()));
+    }
+
+    /// Lets the new values have shapes that inference cannot compare with those of the old ones, where the rule proves that
+    /// they are the same: what a sequence holds, or a shape that is computed. What is known of both must still agree.
+    pub fn sharpen(&mut self) {
+        self.sharpens = true;
     }
 
     /// Moves the nodes and initializers of a body of the root into the root's region, before the new nodes.

@@ -2,7 +2,7 @@
 
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::{
-    Channelwise, beside_constant, finite, is_gelu_number, output_channels, own_constant, same_shape, scale,
+    Channelwise, beside_constant, finite, may_be_gelu, output_channels, own_constant, same_shape, scale,
     scale_layer, sole_producer,
 };
 use crate::require;
@@ -173,16 +173,21 @@ impl<'g> Path<'g> {
     /// A product with a constant ends the way.
     fn product(&mut self, node: NodeId, value: ValueId, by: &Channelwise) -> Result<Ref, Miss> {
         let (u, c, second) = beside_constant(&self.cx, node).ok_or(Miss::Silent)?;
-        let number = by.as_number().ok_or(Miss::Silent)?;
         let tensor = self.cx.graph.const_value(c).ok_or(Miss::Silent)?;
+        let alike = Channelwise::of(&tensor).is_some_and(|c| {
+            c.as_number().is_some() || (c.from_end, c.values.len()) == (by.from_end, by.values.len())
+        });
+        if by.as_number().is_none() && !(alike && same_shape(&self.cx, u, value)) {
+            return Err(Miss::Silent);
+        }
         require!(
-            !is_gelu_number(&tensor),
+            !may_be_gelu(&self.cx, node, &tensor),
             value,
             "the number may belong to a formula that runtimes look for"
         );
         let op = self.cx.node(node).op();
-        let number = if op.is("Div") && second { number.recip() } else { number };
-        let constant = self.constant(c, &Channelwise::number(number), "factor")?;
+        let by = if op.is("Div") && second { by.map(f64::recip) } else { by.clone() };
+        let constant = self.constant(c, &by, "factor")?;
         let u = Ref::from(u);
         Ok(self.copy(node, if second { [u, constant] } else { [constant, u] }))
     }

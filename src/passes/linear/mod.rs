@@ -4,7 +4,7 @@ mod finite;
 
 pub(super) use finite::finite;
 
-use crate::ir::{NodeId, Truth, ValueId};
+use crate::ir::{NodeId, Truth, Use, ValueId};
 use crate::require;
 use crate::rewrite::{Context, Miss};
 use crate::tensor::{DType, Expr, Tensor};
@@ -100,10 +100,35 @@ pub(super) fn is_safe_factor(factor: &Channelwise, dtype: DType) -> bool {
         .all(|&f| f.is_finite() && f != 0.0 && (!half || (f.abs() <= 16.0 && f.abs() >= 1.0 / 64.0)))
 }
 
-/// Whether a constant is a number that runtimes look for in the formulas of GELU, rounded.
-pub(super) fn is_gelu_number(tensor: &Tensor) -> bool {
+/// Whether a product with a constant may be one of the formulas of GELU, where runtimes look for its numbers.
+pub(super) fn may_be_gelu(cx: &Context<'_>, product: NodeId, factor: &Tensor) -> bool {
     const NUMBERS: [f64; 4] = [0.5, 2.0, std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2];
-    tensor.as_scalar().is_some_and(|k| NUMBERS.iter().any(|n| (k - n).abs() < 1e-3))
+    let number = factor.as_scalar().is_some_and(|k| NUMBERS.iter().any(|n| (k - n).abs() < 1e-3));
+    number && (is_near_a_curve(cx, product, true) || is_near_a_curve(cx, product, false))
+}
+
+/// Whether `Erf` or `Tanh` is among the next few nodes before, or after, this one.
+fn is_near_a_curve(cx: &Context<'_>, node: NodeId, before: bool) -> bool {
+    const FORMULA: usize = 16;
+    let mut nodes = vec![node];
+    let mut at = 0;
+    while at < nodes.len() && at < FORMULA {
+        let n = cx.node(nodes[at]);
+        if matches!(n.op().name, "Erf" | "Tanh") {
+            return true;
+        }
+        at += 1;
+        if before {
+            nodes.extend(n.inputs().flatten().filter_map(|v| cx.graph.producer(v)));
+        } else {
+            let readers = n.outputs().iter().flat_map(|&v| cx.graph.value(v).uses());
+            nodes.extend(readers.take(FORMULA).filter_map(|u| match u {
+                Use::Operand { node, .. } => Some(*node),
+                Use::RegionOutput { .. } => None,
+            }));
+        }
+    }
+    false
 }
 
 /// A weight times one factor for each index of a dim.

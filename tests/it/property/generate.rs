@@ -204,7 +204,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(39) {
+        match self.below(42) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -216,6 +216,10 @@ impl Generator {
             32 => self.called(),
             33 => self.optional(),
             36 => self.bounded(),
+            39 => self.logical(),
+            40 => self.sequenced(),
+            41 => self.uniform(),
+            29 if !self.smooth => self.largest(),
             7 => self.repeat(),
             8 => self.branch(),
             9 => self.constants(),
