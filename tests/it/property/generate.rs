@@ -219,7 +219,6 @@ impl Generator {
             39 => self.logical(),
             40 => self.sequenced(),
             41 => self.uniform(),
-            29 if !self.smooth => self.largest(),
             7 => self.repeat(),
             8 => self.branch(),
             9 => self.constants(),

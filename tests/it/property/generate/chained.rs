@@ -82,13 +82,4 @@ impl Generator {
         let k = self.random_floats(&[]);
         self.emit(x.shape, &format!("Mul ({value}, {k})"));
     }
-
-    /// The position of the largest of what keeps the order.
-    pub(super) fn largest(&mut self) {
-        let x = self.pick();
-        let Some((_, outer)) = x.shape.split_last() else { return };
-        let t = self.inner(&format!("Softmax <axis = -1> ({})", x.name));
-        let shape = [outer, &[1]].concat();
-        self.emit_as("int64", shape, &format!("ArgMax <axis = -1> ({t})"));
-    }
 }
