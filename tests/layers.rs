@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["quantize", "prune", "lowrank", "precision"],
     &["calibrate"],
-    &["passes", "validate"],
+    &["check", "passes", "validate"],
     &["rewrite", "report"],
     &["runtime"],
     &["analysis", "target"],

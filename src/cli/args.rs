@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 use super::bench::BenchArgs;
+use super::check::CheckArgs;
 use super::compare::CompareArgs;
 use super::completions::CompletionsArgs;
 use super::diff::DiffArgs;
@@ -9,8 +10,11 @@ use super::inspect::InspectArgs;
 use super::optimize::OptimizeArgs;
 use super::passes::PassesArgs;
 use super::setup::SetupArgs;
-use crate::pipeline::registry;
+use super::targets::TargetsArgs;
+use crate::error::{Error, Result};
+use crate::pipeline::{Sizes, registry};
 use crate::runtime::Preferences;
+use crate::target::Target;
 use crate::validate::Feeds;
 use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
@@ -23,7 +27,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-const ENDINGS: &str = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 validation failed.
+const ENDINGS: &str = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 validation failed or target refuses.
 Standard output is data, standard error is talk; - is standard input or output.";
 
 /// Optimizes ONNX models and proves every result against the original.
@@ -48,6 +52,10 @@ pub(super) enum Command {
     Inspect(InspectArgs),
     /// Show what is different between two models, as text
     Diff(DiffArgs),
+    /// Name what a target refuses, runs elsewhere or in another type
+    Check(CheckArgs),
+    /// List the targets, or what one takes
+    Targets(TargetsArgs),
     /// List the passes
     Passes(PassesArgs),
     /// Show the page of a pass: what it does, when, and what it refuses
@@ -110,4 +118,64 @@ impl Judge {
 /// Names of passes; a wrong one is a usage error that suggests the right one.
 pub(super) fn pass_ids() -> PossibleValuesParser {
     PossibleValuesParser::new(registry().iter().map(|e| e.id()))
+}
+
+/// Sizes that are fixed before anything else is done.
+#[derive(Debug, Args)]
+pub(super) struct SizeArgs {
+    /// Fix the dims of an input, as in image=1,3,224,224; ? leaves one as it is. May be given several times
+    #[arg(long = "shape", value_name = "INPUT=SIZES", value_parser = shape)]
+    shapes: Vec<(String, Vec<Option<u64>>)>,
+    /// Fix a symbolic dim, as in batch=8. May be given several times
+    #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = dim)]
+    dims: Vec<(String, u64)>,
+}
+
+impl SizeArgs {
+    /// The sizes that are fixed.
+    ///
+    /// # Errors
+    /// One name is given two.
+    pub(super) fn sizes(&self) -> Result<Sizes> {
+        let mut sizes = Sizes::default();
+        for (name, size) in &self.dims {
+            let before = sizes.dims.insert(name.clone(), *size);
+            once(name, before.is_none_or(|before| before == *size), "--dim")?;
+        }
+        for (name, dims) in &self.shapes {
+            let before = sizes.shapes.insert(name.clone(), dims.clone());
+            once(name, before.is_none_or(|before| before == *dims), "--shape")?;
+        }
+        Ok(sizes)
+    }
+}
+
+fn once(name: &str, consistent: bool, option: &str) -> Result<()> {
+    if consistent {
+        return Ok(());
+    }
+    let error = Error::new(format!("{option} is given twice for '{name}', and not the same"));
+    Err(error.with_help("leave one of them out"))
+}
+
+/// The last `=` separates, since names may hold some.
+fn dim(text: &str) -> Result<(String, u64), String> {
+    let (name, size) = text.rsplit_once('=').ok_or("expected NAME=SIZE")?;
+    let size = size.parse().map_err(|_| format!("'{size}' is no size"))?;
+    Ok((name.to_owned(), size))
+}
+
+fn shape(text: &str) -> Result<(String, Vec<Option<u64>>), String> {
+    let (name, sizes) = text.rsplit_once('=').ok_or("expected INPUT=SIZES")?;
+    let size = |text: &str| match text {
+        "?" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| format!("'{number}' is no size, nor is it ?")),
+    };
+    let sizes = if sizes.is_empty() { Ok(Vec::new()) } else { sizes.split(',').map(size).collect() };
+    Ok((name.to_owned(), sizes?))
+}
+
+/// A target, with a version behind `@` or without.
+pub(super) fn target(id: &str) -> Result<Target, String> {
+    Target::named(id).map_err(|e| format!("{e}; {}", e.help().unwrap_or_default()))
 }

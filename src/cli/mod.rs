@@ -6,6 +6,7 @@
 mod args;
 mod bar;
 mod bench;
+mod check;
 mod compare;
 mod completions;
 mod diff;
@@ -15,6 +16,7 @@ mod optimize;
 mod passes;
 mod screen;
 mod setup;
+mod targets;
 mod version;
 
 use crate::error::Result;
@@ -93,6 +95,8 @@ fn run(command: Command, screen: &mut Screen) -> Result<Ending> {
         Command::Bench(args) => bench::run(&args, screen),
         Command::Inspect(args) => inspect::run(&args, screen),
         Command::Diff(args) => diff::run(&args, screen),
+        Command::Check(args) => check::run(&args, screen),
+        Command::Targets(args) => targets::run(&args, screen),
         Command::Passes(args) => passes::run(&args, screen),
         Command::Explain(args) => explain::run(&args, screen),
         Command::Setup(args) => setup::run(&args, screen),

@@ -1,11 +1,11 @@
 //! `onnxpress optimize`.
 
 use super::Ending;
-use super::args::{Cli, Judge, Shape, pass_ids};
+use super::args::{Cli, Judge, Shape, SizeArgs, pass_ids, target};
 use super::screen::Screen;
 use crate::error::{Error, Result};
 use crate::io::ExternalData;
-use crate::pipeline::{OptimizeJob, Options, Proof, Sizes, optimize};
+use crate::pipeline::{OptimizeJob, Options, Proof, optimize};
 use crate::report::{self, OptimizeReport, Status};
 use crate::rewrite::OpsetRequest;
 use crate::target::Target;
@@ -34,12 +34,8 @@ pub(super) struct OptimizeArgs {
     /// The opset to end with: a number, latest, or keep; never lower than the model's
     #[arg(long, value_name = "N|latest|keep", default_value = "keep", value_parser = opset)]
     opset: OpsetRequest,
-    /// Fix the dims of an input, as in image=1,3,224,224; ? leaves one as it is. May be given several times
-    #[arg(long = "shape", value_name = "INPUT=SIZES", value_parser = shape)]
-    shapes: Vec<(String, Vec<Option<u64>>)>,
-    /// Fix a symbolic dim, as in batch=8. May be given several times
-    #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = dim)]
-    dims: Vec<(String, u64)>,
+    #[command(flatten)]
+    sizes: SizeArgs,
     /// Where the weights are written
     #[arg(long, value_name = "HOW", default_value = "keep")]
     external_data: Placement,
@@ -120,10 +116,6 @@ enum Placement {
     Separate,
 }
 
-fn target(id: &str) -> Result<Target, String> {
-    Target::named(id).map_err(|e| format!("{e}; {}", e.help().unwrap_or_default()))
-}
-
 fn opset(text: &str) -> Result<OpsetRequest, String> {
     match text {
         "keep" => Ok(OpsetRequest::Keep),
@@ -135,41 +127,7 @@ fn opset(text: &str) -> Result<OpsetRequest, String> {
     }
 }
 
-/// The last `=` separates, since names may hold some.
-fn dim(text: &str) -> Result<(String, u64), String> {
-    let (name, size) = text.rsplit_once('=').ok_or("expected NAME=SIZE")?;
-    let size = size.parse().map_err(|_| format!("'{size}' is no size"))?;
-    Ok((name.to_owned(), size))
-}
-
-fn shape(text: &str) -> Result<(String, Vec<Option<u64>>), String> {
-    let (name, sizes) = text.rsplit_once('=').ok_or("expected INPUT=SIZES")?;
-    let size = |text: &str| match text {
-        "?" => Ok(None),
-        number => number.parse().map(Some).map_err(|_| format!("'{number}' is no size, nor is it ?")),
-    };
-    let sizes = if sizes.is_empty() { Ok(Vec::new()) } else { sizes.split(',').map(size).collect() };
-    Ok((name.to_owned(), sizes?))
-}
-
 impl OptimizeArgs {
-    /// The sizes that are fixed.
-    ///
-    /// # Errors
-    /// One name is given two.
-    fn sizes(&self) -> Result<Sizes> {
-        let mut sizes = Sizes::default();
-        for (name, size) in &self.dims {
-            let before = sizes.dims.insert(name.clone(), *size);
-            once(name, before.is_none_or(|before| before == *size), "--dim")?;
-        }
-        for (name, dims) in &self.shapes {
-            let before = sizes.shapes.insert(name.clone(), dims.clone());
-            once(name, before.is_none_or(|before| before == *dims), "--shape")?;
-        }
-        Ok(sizes)
-    }
-
     fn is_piped(&self) -> bool {
         self.output.as_deref() == Some(Path::new("-"))
     }
@@ -185,14 +143,6 @@ impl OptimizeArgs {
         }
         Ok(())
     }
-}
-
-fn once(name: &str, consistent: bool, option: &str) -> Result<()> {
-    if consistent {
-        return Ok(());
-    }
-    let error = Error::new(format!("{option} is given twice for '{name}', and not the same"));
-    Err(error.with_help("leave one of them out"))
 }
 
 pub(super) fn run(args: &OptimizeArgs, screen: &mut Screen) -> Result<Ending> {
@@ -229,7 +179,7 @@ fn job(args: &OptimizeArgs) -> Result<OptimizeJob> {
         options: Options {
             level: args.level,
             opset: args.opset,
-            sizes: args.sizes()?,
+            sizes: args.sizes.sizes()?,
             enable: choice.enable.clone(),
             disable: choice.disable.clone(),
             only: choice.only.clone(),

@@ -2,6 +2,8 @@
 
 mod bench;
 mod blame;
+mod build;
+mod check;
 mod compare;
 mod inspect;
 mod measure;
@@ -20,6 +22,7 @@ mod sizes;
 mod types;
 
 pub use bench::{BenchJob, bench};
+pub use check::{CheckJob, check};
 pub use compare::{CompareJob, compare};
 pub use inspect::{diff, inspect, model_text};
 pub use memory::peak;

@@ -63,6 +63,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         .time("passes", || run(&mut model, &job.options, means, &mut diags, progress))
         .map_err(|e| e.in_file(&job.input))?;
 
+    clock.time("check", || super::check::warn(&model, &job.options.target, &mut diags));
     progress.begin(Step::Write);
     if job.keep_shapes {
         types::declare(&mut model);

@@ -17,7 +17,7 @@ impl OptimizeJob {
     pub fn recipe(&self) -> Result<Recipe> {
         let options = &self.options;
         let optimize = Optimize {
-            target: options.target.id.clone(),
+            target: options.target.name(),
             level: options.level,
             opset: match options.opset {
                 OpsetRequest::Keep => Opset::Named(OpsetName::Keep),

@@ -4,6 +4,7 @@
 //! `peak_memory_bytes`) or in the text ("2.1 s", "86.7 MiB").
 
 mod bench;
+mod check;
 mod comparison;
 mod formats;
 mod inspection;
@@ -13,9 +14,11 @@ mod parity;
 mod pass;
 mod plain;
 mod table;
+mod target;
 mod units;
 
 pub use bench::{BenchReport, Race};
+pub use check::{BuildReport, CheckReport, Finding};
 pub use comparison::{CompareReport, DiffReport, Page, SetupReport, TextReport};
 pub use formats::Format;
 pub use inspection::{FunctionReport, InspectReport, OpCount, OpsetReport, ValueReport, WeightReport};
@@ -24,6 +27,7 @@ pub use optimize::{Change, MissReport, OptimizeReport, PassReport, why};
 pub use parity::{Culprit, DivergenceReport, OutputReport, ParityReport, Status};
 pub use pass::{PassList, PassRow};
 pub use plain::plain;
+pub use target::{LimitRow, OpRow, TargetList, TargetPage, TargetRow};
 pub use units::{bytes, count, seconds};
 
 use serde::Serialize;

@@ -12,5 +12,6 @@ mod passes;
 mod property;
 mod runtime;
 mod shapes;
+mod targets;
 mod text;
 mod validate;

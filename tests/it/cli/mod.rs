@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_models;
 mod bench;
+mod check;
 mod commands;
 mod mismatch;
 mod optimize;

@@ -1,0 +1,54 @@
+# Builds argv[1] with the first of the modules argv[3:] and writes what came of it to argv[2]; status 77 where none is there.
+import importlib
+import json
+import sys
+
+model, answer, modules = sys.argv[1], sys.argv[2], sys.argv[3:]
+for name in modules:
+    try:
+        trt = importlib.import_module(name)
+        break
+    except ImportError:
+        continue
+else:
+    sys.exit(77)
+
+
+class Logger(trt.ILogger):
+    def __init__(self):
+        trt.ILogger.__init__(self)
+        self.errors = []
+
+    def log(self, severity, message):
+        if severity <= trt.ILogger.ERROR:
+            self.errors.append(message)
+
+
+# What a dynamic dim is where nothing is fixed.
+SIZE = 8
+
+logger = Logger()
+builder = trt.Builder(logger)
+network = builder.create_network(0)
+parser = trt.OnnxParser(network, logger)
+errors, plan, profiles = [], None, {}
+parsed = parser.parse_from_file(model)
+for i in range(parser.num_errors):
+    e = parser.get_error(i)
+    errors.append("node %d '%s' [%s]: %s" % (e.node(), e.node_name(), e.node_operator(), e.desc()))
+if parsed:
+    config = builder.create_builder_config()
+    profile = builder.create_optimization_profile()
+    for i in range(network.num_inputs):
+        tensor = network.get_input(i)
+        shape = tuple(tensor.shape)
+        if -1 in shape:
+            size = [SIZE if d == -1 else d for d in shape]
+            profile.set_shape(tensor.name, size, size, size)
+            profiles[tensor.name] = size
+    config.add_optimization_profile(profile)
+    plan = builder.build_serialized_network(network, config)
+    errors += [] if plan is not None else logger.errors[:10]
+with open(answer, "w") as f:
+    compiler = "%s %s" % (trt.__name__, trt.__version__)
+    json.dump(dict(compiler=compiler, built=plan is not None, errors=errors, profile=profiles), f)

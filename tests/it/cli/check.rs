@@ -1,0 +1,142 @@
+//! `targets` and `check`: what they print, and their exit codes.
+
+use super::Place;
+use serde_json::json;
+
+const NONZERO: &str = r#"<ir_version: 8, opset_import: ["" : 17]>
+g (float[2, 3] x) => (int64[2, n] y)
+{
+    [where] y = NonZero (x)
+}
+"#;
+
+const BODY: &str = r#"<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
+g (bool c, double[4] x) => (double[4] y)
+{
+    y = If (c) <then_branch = t () => (double[4] a) { [inner] a = Relu (x) },
+                else_branch = e () => (double[4] b) { b = local.f (x) }>
+}
+<opset_import: ["" : 17], domain: "local">
+f (v) => (w)
+{
+    [called] w = Det (v)
+}
+"#;
+
+const QUANTIZED: &str = r#"<ir_version: 8, opset_import: ["" : 17]>
+g (float[2, 3] x) => (float[2, 3] y)
+<float s = {0.5}, float zero = {0}, uint8 z = {3}>
+{
+    [bare] a = QuantizeLinear (x, s)
+    [unsigned] b = DequantizeLinear (a, s, z)
+    [flat] c = QuantizeLinear (b, zero, z)
+    y = DequantizeLinear (c, s, z)
+}
+"#;
+
+#[test]
+fn targets_are_listed_and_shown() {
+    let place = Place::new();
+    let list = place.run(&["targets", "--json"]).json();
+    let ids: Vec<&str> =
+        list["targets"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["onnx", "ort-cpu", "ort-cuda", "tensorrt", "tensorrt-rtx"]);
+    let page = place.run(&["targets", "ort-cpu@1.17", "--json"]).json();
+    assert_eq!((&page["version"], &page["opset"]), (&json!("1.17"), &json!([1, 20])));
+    assert!(page["rows"].as_array().unwrap().len() > 300);
+    assert!(place.run(&["targets", "tensorrt"]).out.contains("demands beyond types"));
+    let unknown = place.run(&["targets", "tensorrt@7"]);
+    assert!(unknown.code == 2 && unknown.err.contains("versions of tensorrt: 8.5"), "{}", unknown.err);
+}
+
+#[test]
+fn what_is_refused_ends_with_3_and_what_is_taken_with_0() {
+    let place = Place::new();
+    place.model("nonzero.onnx", NONZERO);
+    for target in ["onnx", "ort-cpu", "ort-cuda", "tensorrt"] {
+        let ran = place.run(&["check", "nonzero.onnx", "--target", target]);
+        assert_eq!(ran.code, 0, "{target}: {}{}", ran.out, ran.err);
+    }
+    let ran = place.run(&["check", "nonzero.onnx", "--target", "tensorrt-rtx", "--json"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&report["taken"], &report["target"]), (&json!(false), &json!("tensorrt-rtx@1.7")));
+    let finding = &report["findings"][0];
+    for (field, value) in [("node", "where"), ("op", "NonZero"), ("verdict", "refused")] {
+        assert_eq!(finding[field], value, "{finding}");
+    }
+    for field in ["reason", "source"] {
+        assert!(finding[field].is_string(), "{field}: {finding}");
+    }
+    let human = place.run(&["check", "nonzero.onnx", "--target", "tensorrt-rtx"]);
+    assert!(human.code == 3 && human.out.contains("  at: where\n"), "{}", human.out);
+}
+
+#[test]
+fn bodies_and_functions_are_looked_at_and_a_warning_is_no_refusal() {
+    let place = Place::new();
+    place.model("body.onnx", BODY);
+    let ran = place.run(&["check", "body.onnx", "--target", "tensorrt", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let found: Vec<(&str, &str)> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (f["node"].as_str().unwrap(), f["verdict"].as_str().unwrap()))
+        .collect();
+    assert!(found.contains(&("inner", "retyped")) && found.contains(&("called", "refused")), "{report}");
+    assert_eq!(ran.code, 3);
+    place.model("warned.onnx", &BODY.replace("Det", "Relu"));
+    assert_eq!(place.run(&["check", "warned.onnx", "--target", "tensorrt"]).code, 0);
+}
+
+#[test]
+fn versions_of_the_file_count_too() {
+    let place = Place::new();
+    place.model("new.onnx", &NONZERO.replace("17", "21"));
+    let old = place.run(&["check", "new.onnx", "--target", "ort-cpu@1.17"]);
+    assert!(old.code == 3 && old.out.contains("the model has opset 21"), "{}", old.out);
+    assert_eq!(place.run(&["check", "new.onnx", "--target", "ort-cpu@1.18"]).code, 0);
+}
+
+#[test]
+fn quantization_that_only_onnx_allows_is_named() {
+    let place = Place::new();
+    place.model("q.onnx", QUANTIZED);
+    let ran = place.run(&["check", "q.onnx", "--target", "tensorrt"]);
+    assert_eq!(ran.code, 3);
+    for part in
+        ["without a zero point", "quantized to uint8", "a scale is not above 0", "write the zero point"]
+    {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    assert_eq!(place.run(&["check", "q.onnx", "--target", "ort-cpu"]).code, 0);
+}
+
+#[test]
+fn optimize_ends_with_the_same_as_warnings() {
+    let place = Place::new();
+    place.model("nonzero.onnx", NONZERO);
+    let ran =
+        place.run(&["optimize", "nonzero.onnx", "-o", "out.onnx", "--target", "tensorrt-rtx@1.7", "--json"]);
+    let report = ran.json();
+    assert_eq!(report["recipe"]["step"][0]["target"], "tensorrt-rtx@1.7");
+    let diags = report["diags"].as_array().unwrap();
+    let warning = diags.iter().find(|d| d["code"] == "target-refuses").unwrap();
+    assert_eq!((&warning["severity"], &warning["at"]), (&json!("warning"), &json!("where")));
+}
+
+#[test]
+fn a_compiler_that_is_not_there_is_an_error_that_says_what_to_install() {
+    let place = Place::new();
+    for python in ["no-such-python", env!("CARGO_BIN_EXE_onnxpress")] {
+        let ran = place.run(&["check", "m.onnx", "--target", "tensorrt-rtx", "--build", "--python", python]);
+        if python == "no-such-python" {
+            assert!(ran.code == 1 && ran.err.contains("tensorrt-rtx-cu13-libs"), "{}{}", ran.code, ran.err);
+        } else {
+            assert!(ran.code == 3 && ran.out.contains("crashed"), "{}{}", ran.code, ran.out);
+        }
+    }
+    let none = place.run(&["check", "m.onnx", "--target", "onnx", "--build"]);
+    assert!(none.code == 1 && none.err.contains("has no compiler"), "{}", none.err);
+}
