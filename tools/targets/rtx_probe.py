@@ -1,13 +1,15 @@
-"""Builds models with TensorRT-RTX, a process a batch: the compiler may end its process, and the model it died on is named.
+"""Builds models with TensorRT-RTX in a process of its own, which the compiler may end.
 
 As a program it is the worker: it reads one path a line and answers one JSON line each.
 """
 import json
 import os
+import select
 import subprocess
 import sys
 
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
+NOT_INSTALLED = 77
 
 
 def build(trt, builder, logger, path):
@@ -31,7 +33,10 @@ def build(trt, builder, logger, path):
 
 
 def worker():
-    import tensorrt_rtx_bindings as trt
+    try:
+        import tensorrt_rtx_bindings as trt
+    except ImportError:
+        sys.exit(NOT_INSTALLED)
 
     class Logger(trt.ILogger):
         def __init__(self):
@@ -51,28 +56,38 @@ def worker():
         answers.flush()
 
 
-def probe(paths, python=sys.executable):
-    """The complaint of each path, in order; a crash is one too."""
-    answers, pending = [], list(paths)
-    while pending:
-        command = [python, os.path.abspath(__file__)]
-        text = "".join(p + "\n" for p in pending)
-        limit = TIMEOUT_SECONDS + 2 * len(pending)
-        quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        try:
-            run = subprocess.run(command, input=text.encode(), timeout=limit, **quiet)
-            output, status = run.stdout, run.returncode
-        except subprocess.TimeoutExpired as stopped:
-            output, status = stopped.stdout or b"", None
-        lines = output.decode().split("\n")[:-1]
-        answers += [json.loads(line) for line in lines]
-        pending = pending[len(lines):]
-        if pending and not (status is None and lines):
-            if not lines and status == 1:
-                raise SystemExit("TensorRT-RTX could not be started")
-            answers.append("the compiler does not end" if status is None else f"the compiler crashed with status {status}")
-            pending = pending[1:]
-    return answers
+class Compiler:
+    """The compiler in a process that is started anew whenever it has ended."""
+
+    def __init__(self):
+        self.process = None
+
+    def start(self):
+        command = [sys.executable, os.path.abspath(__file__)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def ask(self, path):
+        """The complaint about a model, None where it builds; a crash is one too."""
+        if self.process is None:
+            self.start()
+        self.process.stdin.write(path.encode() + b"\n")
+        self.process.stdin.flush()
+        ready, _, _ = select.select([self.process.stdout], [], [], TIMEOUT_SECONDS)
+        line = self.process.stdout.readline() if ready else b""
+        if line:
+            return json.loads(line)
+        if not ready:
+            self.process.kill()
+        status = self.process.wait()
+        self.process = None
+        if status == NOT_INSTALLED:
+            raise SystemExit("TensorRT-RTX is not installed")
+        return f"the compiler crashed with status {status}" if ready else "the compiler does not end"
+
+    def close(self):
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.wait()
 
 
 if __name__ == "__main__":
