@@ -56,7 +56,7 @@ pub fn check(model: &Model, target: &Target) -> Vec<Finding> {
 fn border(model: &Model, target: &Target) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (opset, ir) = (model.opset(), model.ir_version);
-    if opset > target.opset.max {
+    if opset > target.opset.max && !target.takes_newer {
         let reason =
             format!("the model has opset {opset}; {} takes {} at most", target.name(), target.opset.max);
         findings.push(of_model(target, reason, "export it at a lower opset"));
@@ -66,7 +66,7 @@ fn border(model: &Model, target: &Target) -> Vec<Finding> {
             format!("the model has opset {opset}; {} takes {} at least", target.name(), target.opset.min);
         findings.push(of_model(target, reason, "`onnxpress optimize --opset` raises the opset"));
     }
-    if ir > target.ir.max {
+    if ir > target.ir.max && !target.takes_newer {
         let reason =
             format!("the model has IR version {ir}; {} takes {} at most", target.name(), target.ir.max);
         findings.push(of_model(

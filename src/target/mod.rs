@@ -39,6 +39,8 @@ pub struct Target {
     pub summary: String,
     /// Domains of which ops may be added; empty for `ai.onnx`.
     pub domains: Vec<String>,
+    /// Whether it takes newer opsets and IR versions too, as far as it knows the ops.
+    pub takes_newer: bool,
     /// Ops of the default domain that its runtimes expand into something slower than what they stand for.
     pub expanded: Vec<String>,
     /// Versions of the default domain that it takes.
@@ -131,6 +133,8 @@ struct Written {
     domains: Vec<String>,
     source: String,
     #[serde(default)]
+    takes_newer: bool,
+    #[serde(default)]
     expanded: Vec<String>,
     #[serde(default)]
     newest_opset: BTreeMap<String, i64>,
@@ -222,6 +226,7 @@ impl Target {
             id: written.id,
             summary: written.summary,
             domains: written.domains,
+            takes_newer: written.takes_newer,
             expanded: written.expanded,
             newest_opset: written.newest_opset,
             source: written.source,

@@ -14,6 +14,7 @@ use onnxpress::runtime::{RunValue, Runtime, Session, SessionOptions, Source};
 use onnxpress::target::Target;
 use onnxpress::text::parse_model;
 use onnxpress::validate::{ProveOptions, Subject, prove};
+use std::sync::LazyLock;
 
 /// What a symbolic dim is fed with.
 const SIZE: usize = 3;
@@ -83,7 +84,9 @@ fn changed(outcome: &Outcome) -> Vec<&'static str> {
 
 /// A graph with jumps is held to the bits, and so gets exact passes only.
 fn options(seed: u64, smooth: bool) -> Options {
-    let mut options = Options::new(Target::named("onnx").unwrap());
+    static TARGETS: LazyLock<Vec<Target>> = LazyLock::new(Target::all);
+    let target = &TARGETS[Generator::choice(seed + 3, TARGETS.len())];
+    let mut options = Options::new(target.clone());
     options.verify_each = true;
     options.level = if smooth { 1 + Generator::choice(seed, 4).min(2) as u8 } else { 1 };
     if options.level >= 2 {
