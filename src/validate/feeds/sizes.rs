@@ -57,6 +57,9 @@ pub(in crate::validate) const SCHEMES: [Scheme; 17] = [
     scheme(32, 32, 32, 32, false),
 ];
 
+/// Some insist on 1, and exporters do not say so.
+const DRAWN: [u64; 12] = [1, 1, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24];
+
 /// Tried last: one size may have to be at least the sum of others, or the like.
 pub(in crate::validate) fn lots() -> impl Iterator<Item = Scheme> {
     (1..=32).map(|lot| Scheme { lot, ..scheme(1, 1, 64, 64, false) })
@@ -76,10 +79,10 @@ impl Scheme {
     }
 
     fn size(self, name: &str, class: Class, nth: u64) -> u64 {
-        let drawn = |most: i64| Rng::new(self.lot, name).between(1, most) as u64;
+        let drawn = |from: &[u64]| from[Rng::new(self.lot, name).between(0, from.len() as i64 - 1) as usize];
         match class {
-            Class::Batch if self.lot > 0 => drawn(3),
-            Class::Sequence if self.lot > 0 => drawn(24) * self.sequence,
+            Class::Batch if self.lot > 0 => drawn(&[1, 2, 3]),
+            Class::Sequence if self.lot > 0 => drawn(&DRAWN) * self.sequence,
             Class::Batch => self.batch,
             Class::Height => self.height,
             Class::Width => self.width,
