@@ -11,8 +11,8 @@
 //! axis an attribute or an input. Without the maximum, and where `Softmax` rounds to zero below the
 //! logarithm, the formulas leave the range of the type; the operators do not.
 //!
-//! Refused: sums that drop their axis or run over several, and axes before the last two: runtimes transpose there, which takes
-//! longer than the formula. Before opset 13, where `Softmax` flattens, only the last axis.
+//! Refused: sums that drop their axis or run over several, and any axis but the last: runtimes transpose around others,
+//! which takes longer than the formula.
 
 use crate::ir::{Dim, NodeId, OpId};
 use crate::passes::reduction::{axes_of, is_float, kept_axis, rank_of, reduce};
@@ -37,6 +37,8 @@ pub struct Vars {
     log_sum: Var,
     total: Var,
     softmax: Var,
+    /// Of shifted exponentials, to whose logarithm the maximum is added again.
+    shifted_sum: Var,
 }
 
 impl Fusion for FuseSoftmax {
@@ -58,11 +60,12 @@ impl Fusion for FuseSoftmax {
         let log_sum = p.op("Log", [sum]);
         let total = reduce(p, "ReduceLogSumExp", d);
         let softmax = p.op("Softmax", [x]);
+        let shifted_sum = reduce(p, "ReduceSum", p.op("Exp", [x - max]));
         let pattern = p.either([
             e / sum,
             e * p.op("Reciprocal", [sum]),
             d - p.either([total, log_sum]),
-            x - (log_sum + max),
+            x - (p.op("Log", [shifted_sum]) + max),
             p.op("Log", [softmax]),
         ]);
         let vars = Vars {
@@ -72,6 +75,7 @@ impl Fusion for FuseSoftmax {
             log_sum: log_sum.var(),
             total: total.var(),
             softmax: softmax.var(),
+            shifted_sum: shifted_sum.var(),
         };
         (pattern, vars)
     }
@@ -90,13 +94,14 @@ impl Fusion for FuseSoftmax {
             return Ok(patch);
         }
         let rank = rank_of(cx, x)?;
-        let sum = if m.try_get(v.total).is_some() { v.total } else { v.sum };
+        let found = [v.total, v.shifted_sum].into_iter().find(|&sum| m.try_get(sum).is_some());
+        let sum = found.unwrap_or(v.sum);
         let axis = kept_axis(cx, m.node_id(sum), rank)?;
         if m.try_get(v.max).is_some() {
             covers(m, m.node_id(v.max), rank, axis)?;
         }
-        is_quick(m, v, rank, axis)?;
-        let logarithm = sum == v.total || m.try_get(v.log_sum).is_some();
+        is_last(m, v, rank, axis)?;
+        let logarithm = sum != v.sum || m.try_get(v.log_sum).is_some();
         let op = if logarithm { "LogSoftmax" } else { "Softmax" };
         Ok(Patch::op(op, [x]).attr("axis", axis as i64 - rank as i64))
     }
@@ -111,14 +116,11 @@ fn covers(m: &Match<'_>, max: NodeId, rank: usize, axis: usize) -> Result<(), Mi
     Ok(())
 }
 
-/// Whether runtimes compute the operator over this axis without a slow transposition, and as the formula does.
-fn is_quick(m: &Match<'_>, v: &Vars, rank: usize, axis: usize) -> Result<(), Miss> {
+/// Whether the axis is the last: runtimes transpose around any other, and before opset 13 Softmax flattens.
+fn is_last(m: &Match<'_>, v: &Vars, rank: usize, axis: usize) -> Result<(), Miss> {
     let x = m.get(v.x);
     let behind = m.graph.shape(x).map_or(&[][..], |dims: &[Dim]| &dims[axis + 1..]);
-    let last = behind.iter().all(|d| d.as_fixed() == Some(1));
-    if m.cx().opset() < 13 {
-        require!(axis + 1 == rank, x, "the axis is not the last, and Softmax flattens before opset 13");
-    }
-    require!(last || axis + 2 == rank, x, "the axis is none of the last two");
+    let ones = m.cx().opset() >= 13 && behind.iter().all(|d| d.as_fixed() == Some(1));
+    require!(axis + 1 == rank || ones, x, "the axis is not the last");
     Ok(())
 }

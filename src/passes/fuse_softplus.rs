@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Reassociates. The first formula is infinite where the exponential overflows, `float32` beyond 88;
-//! `Softplus` is not. `max(x, 0)` may be `Relu`; the comparison may be any of the four.
+//! `Softplus` is not. `max(x, 0)` may be `Relu`; the comparison may be any of the four. ONNX Runtime takes several times as
+//! long for the operator: so by name only for the targets that it judges.
 //!
 //! Refused: `-log(Sigmoid(-x))`, since runtimes clip `Sigmoid` and so bend the formula; double precision, which ONNX
 //! Runtime has no kernel for.

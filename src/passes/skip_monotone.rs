@@ -1,14 +1,15 @@
 //! `skip-monotone`: what keeps the order of elements is not computed for the position of the largest.
 //!
 //! ```text
-//! ArgMax(Softmax(x)), ArgMin(Sqrt(x))   ->   ArgMax(x), ArgMin(x)
+//! ArgMax(Softmax(x)), ArgMin(LogSoftmax(x))   ->   ArgMax(x), ArgMin(x)
 //! ```
 //!
 //! Reassociates: where two elements are so close that rounding makes them one, the first of them was found, and now the
-//! larger one is. `Softmax` and `LogSoftmax` run along the same axis; `Log` and `Sqrt` of what is proven not to be
-//! negative, `Exp` of what is proven not to overflow.
+//! larger one is. Infinite elements, of which `Softmax` makes NaN, are compared as they are. `Softmax` and `LogSoftmax`
+//! run along the same axis; `Log` and `Sqrt` are of what is proven not to be negative.
 //!
-//! Refused: `Sigmoid`, `Tanh` and the like, which are flat where elements are large.
+//! Refused: `Sigmoid`, `Tanh` and the like, which are flat where elements are large, `Exp` and the least of `Softmax`,
+//! which are flat where they are small.
 
 use crate::ir::{NodeId, OpId, ValueId};
 use crate::passes::range::Range;
@@ -46,19 +47,17 @@ impl Rule for SkipMonotone {
         let value = n.input(0).ok_or(Miss::Silent)?;
         let curve = cx.graph.producer(value).ok_or(Miss::Silent)?;
         let x = cx.node(curve).input(0).ok_or(Miss::Silent)?;
-        let (range, at) = (|| Range::of(cx, x), Some(value));
+        let at = Some(value);
         match cx.node(curve).op().name {
             _ if !cx.node(curve).op().domain.is_empty() => return Err(Miss::Silent),
             "Softmax" | "LogSoftmax" => {
+                let least = n.op().is("ArgMin") && cx.node(curve).op().is("Softmax");
+                require!(!least, at, "the least elements may all underflow to 0");
                 require!(along(cx, node, curve, x), at, "the operator runs along another axis");
             }
             "Sqrt" | "Log" => {
-                let positive = range().low >= 0.0;
+                let positive = Range::of(cx, x).low >= 0.0;
                 require!(positive, at, "an element may be negative");
-            }
-            "Exp" => {
-                let bounded = range().high <= 10.0;
-                require!(bounded, at, "an element may overflow");
             }
             _ => return Err(Miss::Silent),
         }

@@ -2,7 +2,7 @@
 
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::same_shape;
-use crate::passes::range::{Range, clip_bounds};
+use crate::passes::range::{Range, clip_bounds, default_bound};
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::{DType, Tensor};
@@ -34,7 +34,8 @@ impl Clamp {
             }
             _ => return None,
         };
-        let exact = |bound: f64| bound.is_infinite() || bound.abs() < (1u64 << 53) as f64;
+        let float = cx.graph.dtype(x)?.is_float();
+        let exact = |bound: f64| float || bound.is_infinite() || bound.abs() < (1u64 << 53) as f64;
         (exact(low) && exact(high)).then_some(Self { x, low, high })
     }
 
@@ -100,8 +101,9 @@ fn emit(cx: &Context<'_>, node: NodeId, clamp: Clamp, dtype: DType) -> Result<Pa
     let one_sided = (is("Max") && high == f64::INFINITY) || (is("Min") && low == f64::NEG_INFINITY);
     let opset = cx.opset();
     let mut patch = Patch::new();
+    let most = default_bound(dtype);
     let bound = |patch: &mut Patch, value: f64| {
-        if value.is_infinite() {
+        if value.abs() == most {
             return Ok(Ref::Omitted);
         }
         let tensor = Tensor::from_f64s(dtype, &[], &[value]).map_err(|_| Miss::Silent)?;
@@ -115,10 +117,10 @@ fn emit(cx: &Context<'_>, node: NodeId, clamp: Clamp, dtype: DType) -> Result<Pa
     require!(clips(dtype, opset), x, "Clip does not take the type at this opset");
     if opset < 11 {
         patch.node("Clip", [x]);
-        if low.is_finite() {
+        if low != -most {
             patch.set_attr("min", low as f32);
         }
-        if high.is_finite() {
+        if high != most {
             patch.set_attr("max", high as f32);
         }
         return Ok(patch);

@@ -12,6 +12,9 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     let producer = cx.graph.producer(outer.x).ok_or(Miss::Silent)?;
     let inner = read(producer)?;
     let op = both(inner.op, outer.op).ok_or(Miss::Silent)?;
+    let float = cx.graph.dtype(inner.x).ok_or(Miss::Silent)?.is_float();
+    let truncates = ["ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"].contains(&op.name);
+    require!(float || !truncates, outer.x, "each of the two cuts off a fraction");
     sole_producer(cx, outer.x, node)?;
     let rank = cx.graph.rank(inner.x).ok_or(Miss::Silent)?;
     let left: Vec<usize> = (0..rank).filter(|a| inner.keep || !inner.axes.contains(a)).collect();

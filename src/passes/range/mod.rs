@@ -2,6 +2,7 @@
 
 use crate::ir::{NodeId, ValueId};
 use crate::rewrite::Context;
+use crate::tensor::DType;
 
 /// Nodes above a value that are looked at.
 const MOST_NODES: usize = 48;
@@ -141,13 +142,27 @@ impl Search<'_, '_> {
     }
 }
 
-/// The constant bounds of a `Clip`; infinite where there is none, `None` where one is computed or no number.
+/// The bound of a `Clip` without one: the largest number of the type; whole numbers need none.
+pub(super) fn default_bound(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 65504.0,
+        DType::BF16 => f64::from(f32::from_bits(0x7f7f_0000)),
+        DType::F32 => f64::from(f32::MAX),
+        DType::F64 => f64::MAX,
+        _ => f64::INFINITY,
+    }
+}
+
+/// The constant bounds of a `Clip`; `None` where one is computed or no number.
 pub(super) fn clip_bounds(cx: &Context<'_>, node: NodeId) -> Option<(f64, f64)> {
     let n = cx.node(node);
+    let dtype = cx.graph.dtype(n.input(0)?)?;
+    // Before opset 11 the bounds are attributes, of one type for all.
+    let most = default_bound(if cx.opset() < 11 && dtype.is_float() { DType::F32 } else { dtype });
     let bound = |index: usize, name: &str, none: f64| match n.input(index) {
         Some(v) => cx.graph.const_value(v)?.as_scalar(),
         None => Some(n.float(name).map_or(none, f64::from)),
     };
-    let (low, high) = (bound(1, "min", f64::NEG_INFINITY)?, bound(2, "max", f64::INFINITY)?);
+    let (low, high) = (bound(1, "min", -most)?, bound(2, "max", most)?);
     (!low.is_nan() && !high.is_nan()).then_some((low, high))
 }
