@@ -174,7 +174,7 @@ impl State<'_> {
         }
         let Some(scheme) = worked else { return Ok(false) };
         for round in 0..2 {
-            for relative in scheme.relatives() {
+            for relative in scheme.relatives().into_iter().chain(lots().filter(|_| scheme.is_drawn())) {
                 if self.found.cases.len() >= target {
                     return Ok(true);
                 }

@@ -66,6 +66,11 @@ pub(in crate::validate) fn lots() -> impl Iterator<Item = Scheme> {
 }
 
 impl Scheme {
+    /// Whether its sizes were drawn.
+    pub(in crate::validate) fn is_drawn(self) -> bool {
+        self.lot > 0
+    }
+
     /// Other sizes of the kind that worked.
     pub(in crate::validate) fn relatives(self) -> [Scheme; 6] {
         [
