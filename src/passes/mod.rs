@@ -42,6 +42,7 @@ pub mod merge_transposed;
 pub mod pack_linears;
 pub mod fuse_gemm;
 pub mod unfold_gemm;
+pub mod unfold_einsum;
 pub mod merge_casts;
 pub mod remove_expand;
 pub mod fuse_pad;

@@ -3,6 +3,7 @@
 use super::{Rule, dims};
 use crate::analysis::site::Site;
 use crate::ir::{Dim, Shape};
+use crate::schema::{Equation, Index};
 use crate::tensor::DType;
 
 pub(super) const RULES: &[(&str, &str, Rule)] = &[
@@ -102,74 +103,29 @@ fn det(site: &mut Site<'_>) -> Option<()> {
     Some(())
 }
 
-/// One operand's or the result's indices: letters before and behind the place of the ellipsis.
-struct Indices {
-    before: Vec<char>,
-    behind: Option<Vec<char>>,
-}
-
-impl Indices {
-    fn parse(text: &str) -> Option<Self> {
-        let letters = |t: &str| t.chars().all(char::is_alphabetic).then(|| t.chars().collect::<Vec<char>>());
-        Some(match text.split_once("...") {
-            Some((before, behind)) => Self { before: letters(before)?, behind: Some(letters(behind)?) },
-            None => Self { before: letters(text)?, behind: None },
-        })
-    }
-}
-
 fn einsum(site: &mut Site<'_>) -> Option<()> {
-    let equation: String = site.string_or("equation", "")?.chars().filter(|c| !c.is_whitespace()).collect();
-    let (left, right) = match equation.split_once("->") {
-        Some((left, right)) => (left, Some(right)),
-        None => (equation.as_str(), None),
-    };
-    let operands = left.split(',').map(Indices::parse).collect::<Option<Vec<_>>>()?;
-    if operands.len() != site.arity() {
+    let equation = Equation::parse(site.string_or("equation", "")?)?;
+    if equation.operands.len() != site.arity() {
         return None;
     }
-    let mut sizes: Vec<(char, Dim)> = Vec::new();
-    let mut wild: Vec<&[Dim]> = Vec::new();
-    for (input, indices) in operands.iter().enumerate() {
+    let mut sizes: Vec<(Index, Dim)> = Vec::new();
+    let mut widest = 0;
+    for (input, indices) in equation.operands.iter().enumerate() {
         let shape = site.shape(input)?;
-        let behind = indices.behind.as_deref().unwrap_or_default();
-        let spread = shape.len().checked_sub(indices.before.len() + behind.len())?;
-        if indices.behind.is_some() {
-            wild.push(&shape[indices.before.len()..][..spread]);
-        } else if spread > 0 {
+        let wild = shape.len().checked_sub(indices.letters())?;
+        if wild > 0 && !indices.is_open() {
             return None;
         }
-        let named = indices
-            .before
-            .iter()
-            .zip(shape)
-            .chain(behind.iter().zip(&shape[indices.before.len() + spread..]));
-        for (&letter, dim) in named {
-            match sizes.iter_mut().find(|(known, _)| *known == letter) {
+        widest = widest.max(wild);
+        for (index, dim) in indices.spread(wild).into_iter().zip(shape) {
+            match sizes.iter_mut().find(|(known, _)| *known == index) {
                 Some((_, size)) => *size = size.broadcast(dim)?,
-                None => sizes.push((letter, dim.clone())),
+                None => sizes.push((index, dim.clone())),
             }
         }
     }
-    let size_of = |letter: &char| sizes.iter().find(|(known, _)| known == letter).map(|(_, d)| d.clone());
-    let wild = if wild.is_empty() { Vec::new() } else { dims::broadcast(&wild)? };
-    let shape: Option<Shape> = match right {
-        Some(right) => {
-            let result = Indices::parse(right)?;
-            let spread = if result.behind.is_some() { wild } else { Vec::new() };
-            let behind = result.behind.unwrap_or_default();
-            let named = |letters: &[char]| letters.iter().map(size_of).collect::<Option<Shape>>();
-            Some([named(&result.before)?, spread, named(&behind)?].concat())
-        }
-        None => {
-            // Letters that occur once, in alphabetical order, behind the ellipsis.
-            let all: Vec<char> = left.chars().filter(|c| c.is_alphabetic()).collect();
-            let mut once: Vec<char> =
-                all.iter().copied().filter(|c| all.iter().filter(|d| *d == c).count() == 1).collect();
-            once.sort_unstable();
-            once.iter().map(size_of).collect::<Option<Shape>>().map(|named| [wild, named].concat())
-        }
-    };
+    let size_of = |index: &Index| sizes.iter().find(|(known, _)| known == index).map(|(_, d)| d.clone());
+    let shape: Option<Shape> = equation.result.spread(widest).iter().map(size_of).collect();
     site.set_shape(0, shape?);
     Some(())
 }

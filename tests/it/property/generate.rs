@@ -3,6 +3,7 @@
 mod bodies;
 mod calls;
 mod chained;
+mod einsum;
 mod elementwise;
 mod formulas;
 mod layers;
@@ -60,7 +61,7 @@ impl Generator {
             values: Vec::new(),
             names: 0,
         };
-        g.opset = [13, 15, 17, 18, 20, 21, 24][g.below(7)];
+        g.opset = [13, 15, 17, 18, 20, 21, 24, 24][g.below(8)];
         g.smooth = g.below(2) == 0;
         for (dtype, dims, shape) in [
             ("float", "N,4", vec![N, 4]),

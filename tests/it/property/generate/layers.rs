@@ -34,8 +34,8 @@ impl Generator {
                 let turned = self.inner(&format!("Transpose <perm = [1, 0]> ({})", x.name));
                 format!("Gemm <transA = 1, alpha = 0.5> ({turned}, {weight})")
             }
-            2 if rank == 2 => format!("Einsum <equation = \"ij,jk->ik\"> ({}, {weight})", x.name),
-            3 if rank == 3 => format!("Einsum <equation = \"bij,jk->bik\"> ({}, {weight})", x.name),
+            2 | 5 if rank == 2 => self.einsum(&x.name, &weight, "c"),
+            3 | 6 if rank == 3 => self.einsum(&x.name, &weight, "bc"),
             4 => {
                 let mut perm: Vec<usize> = (0..rank).collect();
                 perm.swap(rank - 1, rank - 2);

@@ -8,11 +8,11 @@ impl Generator {
         let x = self.pick();
         let bounded = self.inner(&format!("Tanh ({})", x.name));
         let x = Value { name: bounded, ..x };
-        match self.below(5) {
+        match self.below(7) {
             0 => self.softplus(&x),
             1 => self.mish(&x),
-            2 => self.swish(&x),
-            3 => self.softmax(&x),
+            2 | 3 => self.swish(&x),
+            4 => self.softmax(&x),
             _ => self.reduced(&x),
         }
     }
