@@ -7,7 +7,7 @@
 
 use super::compare::{Metrics, compare};
 use super::feeds::{self, FeedSet, Feeds};
-use super::instrument::{is_heavy, with_conditions, with_moved_weights};
+use super::instrument::{is_heavy, with_conditions, with_moved_values, with_moved_weights};
 use super::noise::{self, Floor};
 use super::random::{Shared, share};
 use super::search::{Case, Found, Observer, Search};
@@ -286,8 +286,16 @@ impl Proof<'_> {
         let mut floors = reference.floors.clone();
         let cases = &reference.found.cases;
         let model = shared.map_or(self.original.model, |s| &s.original);
+        let cases = &cases[..cases.len().min(NOISE_CASES)];
         if let Ok(mut session) = self.original_session(shared) {
-            self.measure(&mut *session, model, &cases[..cases.len().min(NOISE_CASES)], outputs, &mut floors);
+            self.measure(&mut *session, model, cases, outputs, &mut floors);
+        }
+        if self.options.exactness != Exactness::Exact
+            && !is_heavy(model, HEAVY)
+            && let Some(copy) = with_moved_values(model, self.seed())
+            && let Ok(mut session) = self.copy_session(self.original, &copy)
+        {
+            noise::by_weights(&mut *session, cases, outputs, &mut floors);
         }
         floors
     }

@@ -58,7 +58,11 @@ pub(super) fn select(call: &Call<'_>) -> Option<Tensor> {
     let positions = Walk::broadcast(condition.shape(), &dims)
         .zip(Walk::broadcast(yes.shape(), &dims).zip(Walk::broadcast(no.shape(), &dims)))
         .map(|(c, (y, n))| if flags[c] { (0, y) } else { (1, n) });
-    pick(&[yes, no], &dims, call.limit, positions)
+    let picked = pick(&[yes, no], &dims, call.limit, positions)?;
+    // ONNX Runtime makes 0 of -0 here, and is left to decide.
+    let signed =
+        picked.dtype().is_float() && picked.to_f64s()?.iter().any(|v| *v == 0.0 && v.is_sign_negative());
+    (!signed).then_some(picked)
 }
 
 fn zip<T: Element>(call: &Call<'_>, f: impl Fn(T, T) -> bool) -> Option<Tensor> {

@@ -43,6 +43,14 @@ pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Vec<&'static str>, Fai
     let bytes = io::to_bytes(&parsed).map_err(real)?;
     let original = io::load_bytes(bytes.clone()).map_err(real)?.model;
     let mut before = session(bytes).map_err(Failure::Unfit)?;
+    let sets: Result<Vec<_>, String> = (0..SETS)
+        .map(|set| {
+            let feeds = feeds(&original, set)?;
+            let want = answers(&original, &mut *before, &feeds)?;
+            Ok((feeds, want))
+        })
+        .collect();
+    let sets = sets.map_err(Failure::Unfit)?;
     let options = options(seed, sketch.smooth);
     let setting = || format!("-O{} at {:?} without {:?}", options.level, options.opset, options.disable);
 
@@ -60,9 +68,7 @@ pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Vec<&'static str>, Fai
     }
     let by = || format!("{:?}, {}", changed(&outcome), setting());
     let mut now = session(bytes.clone()).map_err(|e| real(format!("{e}; {}", by())))?;
-    for set in 0..SETS {
-        let feeds = feeds(&original, set).map_err(Failure::Unfit)?;
-        let want = answers(&original, &mut *before, &feeds).map_err(Failure::Unfit)?;
+    for (feeds, want) in sets {
         let got = answers(&original, &mut *now, &feeds).map_err(|e| real(format!("{e}; {}", by())))?;
         if let Err(e) = same(&want, &got, outcome.exactness)
             && !is_noise(&original, &after, outcome.exactness)
