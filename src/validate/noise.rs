@@ -3,7 +3,7 @@
 //! Every finite float of the inputs moves to a neighbour, up or down by a seeded coin, and the answers are compared
 //! with those to the inputs as they are; the larger of several such runs counts. Where that cannot disturb the model
 //! (only integers go in, or they are rounded away at once), its float weights are moved instead, those that the graph
-//! reads first. Where outputs differ by more and a pass that fired may round, every inner float is moved too: that is what
+//! reads first. Where that is asked for and a pass that fired may round, every inner float is moved too: that is what
 //! another order of summation does, and what a difference of almost equal numbers makes large.
 
 use super::compare::{Metrics, compare};

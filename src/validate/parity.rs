@@ -55,6 +55,8 @@ pub struct ProveOptions {
     pub feeds: Feeds,
     /// Runs per case that measure the noise floor.
     pub noise_runs: usize,
+    /// Whether the noise of inner values counts too, where outputs differ and a pass that fired may round.
+    pub inner_noise: bool,
     /// No new input is tried after this; a guard against models that take minutes a run.
     pub search_limit: Duration,
     /// How the sessions run.
@@ -68,6 +70,7 @@ impl ProveOptions {
             exactness,
             feeds: Feeds::default(),
             noise_runs: 1,
+            inner_noise: false,
             search_limit: Duration::from_secs(300),
             session: SessionOptions::default(),
         }
@@ -290,7 +293,8 @@ impl Proof<'_> {
         if let Ok(mut session) = self.original_session(shared) {
             self.measure(&mut *session, model, cases, outputs, &mut floors);
         }
-        if self.options.exactness != Exactness::Exact
+        if self.options.inner_noise
+            && self.options.exactness != Exactness::Exact
             && !is_heavy(model, HEAVY)
             && let Some(copy) = with_moved_values(model, self.seed())
             && let Ok(mut session) = self.copy_session(self.original, &copy)

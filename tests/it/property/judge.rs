@@ -177,7 +177,7 @@ fn is_noise(before: &Model, after: &Model, class: Exactness) -> bool {
     }
     let subject = |model| Some(Subject { model, source: Source::bytes(io::to_bytes(model).ok()?) });
     let (Some(a), Some(b)) = (subject(before), subject(after)) else { return false };
-    let options = ProveOptions { noise_runs: 4, ..ProveOptions::new(class) };
+    let options = ProveOptions { noise_runs: 4, inner_noise: true, ..ProveOptions::new(class) };
     prove(&a, &b, &options, onnx_runtime(), &mut |_| {}).is_ok_and(|v| v.parity.status == Status::Passed)
 }
 
