@@ -17,6 +17,7 @@
 //! Refused: a `Pad` that is read elsewhere too, other modes, and a layer whose pads depend on sizes.
 
 use crate::ir::{NodeId, OpId};
+use crate::passes::padding;
 use crate::passes::range::Range;
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
@@ -94,27 +95,10 @@ impl Rule for FusePad {
 
 /// The pads of the last axes, begins first. `None` where others get any, one is negative or unknown.
 fn spatial_pads(cx: &Context<'_>, pad: NodeId, rank: usize) -> Option<Vec<i64>> {
-    let n = cx.node(pad);
-    if n.string("mode").is_some_and(|m| m != "constant") {
+    if padding::mode(cx, pad) != "constant" {
         return None;
     }
-    let given = cx.ints(pad, 1, "pads")??;
-    let axes: Vec<usize> = match n.input(3) {
-        None => (0..rank).collect(),
-        Some(axes) => {
-            let whole = i64::try_from(rank).ok()?;
-            let front = |a: i64| usize::try_from(if a < 0 { a + whole } else { a }).ok();
-            cx.constant_ints(axes)?.into_iter().map(front).collect::<Option<_>>()?
-        }
-    };
-    if given.len() != 2 * axes.len() {
-        return None;
-    }
-    let mut pads = vec![0; 2 * rank];
-    for (i, &axis) in axes.iter().enumerate() {
-        *pads.get_mut(axis)? = given[i];
-        *pads.get_mut(axis + rank)? = given[i + axes.len()];
-    }
+    let pads = padding::amounts(cx, pad).filter(|p| p.len() == 2 * rank)?;
     let outside = [pads[0], pads[1], pads[rank], pads[rank + 1]];
     if outside.iter().any(|&p| p != 0) || pads.iter().any(|&p| p < 0) {
         return None;
@@ -156,21 +140,11 @@ fn same_pads(cx: &Context<'_>, node: NodeId, spatial: usize, more_behind: bool) 
 
 /// Whether the layer, with these pads as its own, sees the same numbers there, or none that matter.
 fn fills_alike(cx: &Context<'_>, layer: NodeId, pad: NodeId) -> bool {
-    let Some(filled) = filled(cx, pad) else { return false };
+    let Some(filled) = padding::filled(cx, pad) else { return false };
     match (cx.node(layer).op().name, cx.node(pad).input(0)) {
         ("MaxPool", Some(x)) => filled <= Range::of(cx, x).low,
         ("ConvInteger", _) => filled == 0.0 && cx.node(layer).input(2).is_none(),
         _ => filled == 0.0 && filled.is_sign_positive(),
-    }
-}
-
-/// The number that fills the pads.
-fn filled(cx: &Context<'_>, pad: NodeId) -> Option<f64> {
-    let n = cx.node(pad);
-    match n.input(2) {
-        Some(value) => cx.graph.const_value(value)?.as_scalar(),
-        None if cx.opset() < 11 => n.float("value").map_or(Some(0.0), |v| Some(f64::from(v))),
-        None => Some(0.0),
     }
 }
 

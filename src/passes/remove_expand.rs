@@ -1,13 +1,17 @@
 //! `remove-expand`: an operand that would broadcast anyway is not expanded first.
 //!
 //! ```text
-//! Expand(x, shape) + y   ->   x + y            where x alone gives the same shape with y
+//! Expand(x, shape) + y             ->   x + y                where x alone gives the same shape with y
+//! Expand(Expand(x, shape), other)  ->   Expand(x, other)     likewise
+//! Expand(Expand(x, shape), other)  ->   Expand(x, both)      where the sizes of both are known
 //! ```
 //!
 //! Exact. The same for `Tile` that repeats only dims of 1, for every elementwise op whose operands broadcast, and for
 //! the leading dims of `MatMul`.
 //!
-//! Refused: a result whose shape is not proven to stay.
+//! Refused: a result whose shape is not proven to stay, and two of `Expand` whose sizes are no numbers.
+
+mod expanded;
 
 use crate::ir::{Dim, NodeId, OpId, ValueId};
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
@@ -26,7 +30,7 @@ const META: Meta = Meta {
     summary: "Expand of an operand that broadcasts anyway goes",
     exactness: Exactness::Exact,
     since_opset: 8,
-    emits: &[],
+    emits: &[OpId::onnx("Expand")],
 };
 
 /// Ops whose operands broadcast both ways from opset 8 on.
@@ -38,6 +42,7 @@ const OPS: &[OpId] = &[
     OpId::onnx("BitwiseXor"),
     OpId::onnx("Div"),
     OpId::onnx("Equal"),
+    OpId::onnx("Expand"),
     OpId::onnx("Greater"),
     OpId::onnx("GreaterOrEqual"),
     OpId::onnx("Less"),
@@ -67,6 +72,9 @@ impl Rule for RemoveExpand {
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
         let n = cx.node(node);
+        if n.op().is("Expand") {
+            return expanded::merge(cx, node);
+        }
         let operands: Vec<ValueId> = n.inputs().collect::<Option<_>>().ok_or(Miss::Silent)?;
         let mut left = operands.clone();
         let mut refused = None;

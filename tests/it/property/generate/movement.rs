@@ -179,46 +179,56 @@ impl Generator {
         }
     }
 
+    /// Dims of 1 to more, once or twice.
     fn expand(&mut self) {
-        let x = self.pick_of(&["float", "int64", "bool"]);
-        let shape: Vec<usize> = x.shape.iter().map(|&n| if n == 1 { 1 + self.below(3) } else { n }).collect();
-        if shape.is_empty() || shape.iter().product::<usize>() > super::MOST_ELEMENTS {
-            return;
+        let mut x = self.pick_of(&["float", "int64", "bool"]);
+        for _ in 0..1 + self.below(2) {
+            let shape: Vec<usize> =
+                x.shape.iter().map(|&n| if n == 1 { 1 + self.below(3) } else { n }).collect();
+            let times = if self.below(4) == 0 { 2 } else { 1 };
+            if shape.is_empty() || times * shape.iter().product::<usize>() > super::MOST_ELEMENTS {
+                return;
+            }
+            let (call, shape) = if self.below(2) == 0 {
+                let to = shape.iter().zip(&x.shape).map(|(&n, &was)| if n == was { 1 } else { n as i64 });
+                let to = self.ints(&to.collect::<Vec<i64>>());
+                (format!("Expand ({}, {to})", x.name), shape)
+            } else {
+                let shape: Vec<usize> = shape.iter().map(|n| n * times).collect();
+                let each = shape.iter().zip(&x.shape).map(|(n, was)| (n / was) as i64);
+                let each = self.ints(&each.collect::<Vec<i64>>());
+                (format!("Tile ({}, {each})", x.name), shape)
+            };
+            let name = self.emit_as(x.dtype, shape.clone(), &call);
+            x = Value { name, shape, ..x };
         }
-        let call = if self.below(2) == 0 {
-            let to: Vec<i64> =
-                shape.iter().zip(&x.shape).map(|(&n, &was)| if n == was { 1 } else { n as i64 }).collect();
-            let to = self.ints(&to);
-            format!("Expand ({}, {to})", x.name)
-        } else {
-            let times: Vec<i64> = shape.iter().zip(&x.shape).map(|(n, was)| (n / was) as i64).collect();
-            let times = self.ints(&times);
-            format!("Tile ({}, {times})", x.name)
-        };
-        self.emit_as(x.dtype, shape, &call);
     }
 
-    /// Before a window or not: zeros, another number, edges.
+    /// Before a window or not: zeros, another number, edges; once or twice.
     fn pad(&mut self) {
-        let x = self.pick();
+        let mut x = self.pick();
         let rank = x.shape.len();
         if rank == 0 {
             return;
         }
-        let mut pads = vec![0; 2 * rank];
-        pads[rank - 1] = self.below(3) as i64;
-        pads[2 * rank - 1] = self.below(3) as i64;
-        let mut shape = x.shape.clone();
-        shape[rank - 1] += (pads[rank - 1] + pads[2 * rank - 1]) as usize;
-        let pads = self.ints(&pads);
-        let call = match self.below(3) {
-            0 => format!("Pad <mode = \"edge\"> ({}, {pads})", x.name),
-            1 => format!("Pad ({}, {pads})", x.name),
-            _ => {
-                let with = self.random_floats(&[]);
-                format!("Pad ({}, {pads}, {with})", x.name)
-            }
+        let (mode, with) = match self.below(3) {
+            0 => (" <mode = \"edge\">", String::new()),
+            1 => ("", String::new()),
+            _ => ("", format!(", {}", self.random_floats(&[]))),
         };
-        self.emit(shape, &call);
+        for _ in 0..1 + self.below(2) {
+            let axis = rank - 1 - self.below(rank.min(2));
+            let mut pads = vec![0; 2 * rank];
+            pads[axis] = self.below(3) as i64;
+            pads[axis + rank] = self.below(3) as i64;
+            let mut shape = x.shape.clone();
+            shape[axis] += (pads[axis] + pads[axis + rank]) as usize;
+            if shape.iter().product::<usize>() > super::MOST_ELEMENTS {
+                return;
+            }
+            let pads = self.ints(&pads);
+            let name = self.emit(shape.clone(), &format!("Pad{mode} ({}, {pads}{with})", x.name));
+            x = Value { name, shape, ..x };
+        }
     }
 }
