@@ -15,7 +15,7 @@
 
 use crate::ir::{NodeId, OpId, ValueId};
 use crate::passes::linear::{
-    Channelwise, beside_constant, finite, output_channels, own_constant, same_shape, sole_producer,
+    Channelwise, beside_constant, bias, finite, output_channels, own_constant, same_shape, sole_producer,
 };
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
@@ -119,15 +119,11 @@ impl Added<'_, '_> {
             }
         };
         let added = channels.and_then(|channels| added.along(from_end, channels)).ok_or_else(not_channels)?;
-        let beta = if n.op().is("Gemm") { cx.float(layer, "beta").map(f64::from) } else { Some(1.0) };
-        let beta = beta.ok_or(Miss::Silent)?;
-        let old = match n.input(2) {
-            None => vec![0.0; added.len()],
-            Some(b) => Channelwise::of(&own_constant(cx, b, "bias")?)
-                .and_then(|old| old.along(0, added.len()))
-                .ok_or_else(|| Miss::because("the bias is not one number a channel", b))?,
-        };
-        let sums: Vec<f64> = old.iter().zip(&added).map(|(o, a)| beta * o + self.sign * a).collect();
+        if let Some(b) = n.input(2) {
+            own_constant(cx, b, "bias")?;
+        }
+        let old = bias(cx, layer, added.len())?;
+        let sums: Vec<f64> = old.iter().zip(&added).map(|(o, a)| o + self.sign * a).collect();
         let bias = Tensor::from_f64s(self.dtype, &[sums.len()], &sums).map_err(|_| Miss::Silent)?;
         let mut patch = Patch::new();
         let bias = patch.constant(finite(bias, self.c)?);

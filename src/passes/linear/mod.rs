@@ -1,7 +1,9 @@
 //! What passes that fold arithmetic into constant weights share: numbers a channel, and layers whose weights hold them.
 
+mod batch_norm;
 mod finite;
 
+pub(super) use batch_norm::{Normalization, constant};
 pub(super) use finite::finite;
 
 use crate::ir::{NodeId, Truth, Use, ValueId};
@@ -136,10 +138,11 @@ pub(super) fn scale(weight: &Tensor, axis: usize, by: &[f64]) -> Option<Tensor> 
     Tensor::from_expr(Expr::Scale { of: weight.clone(), axis, by: by.to_vec() }).ok()
 }
 
-/// The weight of a `ConvTranspose` times one factor an output channel.
+/// A weight in groups of rows times one factor for each index of its second dim, of each group its own.
 ///
-/// It is `[in, out / group, …]`: the rows of each group are scaled by that group's factors.
-pub(super) fn scale_transposed(weight: &Tensor, group: i64, by: &[f64]) -> Option<Tensor> {
+/// So it is with the input channels of a `Conv`, whose weight is `[out, in / group, …]`, and with the output channels of
+/// a `ConvTranspose`, whose weight is `[in, out / group, …]`.
+pub(super) fn scale_grouped(weight: &Tensor, group: i64, by: &[f64]) -> Option<Tensor> {
     let group = usize::try_from(group).ok().filter(|&g| g > 0)?;
     let (&rows, &per_group) = (weight.shape().first()?, weight.shape().get(1)?);
     if per_group.checked_mul(group)? != by.len() || rows % group != 0 || by.is_empty() || rows == 0 {
@@ -175,13 +178,26 @@ pub(super) fn output_channels(cx: &Context<'_>, layer: NodeId, weight: &Tensor) 
     }
 }
 
+/// What a layer adds as its bias, one number for each of its output channels.
+pub(super) fn bias(cx: &Context<'_>, layer: NodeId, channels: usize) -> Result<Vec<f64>, Miss> {
+    let n = cx.node(layer);
+    let Some(value) = n.input(2) else { return Ok(vec![0.0; channels]) };
+    let tensor = constant(cx, value, "the bias is no constant")?;
+    // That of Gemm broadcasts.
+    let numbers = Channelwise::of(&tensor)
+        .and_then(|b| b.along(0, channels))
+        .ok_or_else(|| Miss::because("the bias is not one number a channel", value))?;
+    let beta = if n.op().is("Gemm") { cx.float(layer, "beta").ok_or(Miss::Silent)? } else { 1.0 };
+    Ok(numbers.into_iter().map(|b| f64::from(beta) * b).collect())
+}
+
 /// The weight of `Conv`, `ConvTranspose` or `Gemm` times one factor an output channel.
 pub(super) fn scale_layer(cx: &Context<'_>, layer: NodeId, weight: &Tensor, by: &[f64]) -> Option<Tensor> {
     match cx.node(layer).op().name {
         "Conv" => scale(weight, 0, by),
         "Gemm" if cx.int(layer, "transB").is_some_and(|t| t != 0) => scale(weight, 0, by),
         "Gemm" => scale(weight, 1, by),
-        "ConvTranspose" => scale_transposed(weight, cx.int(layer, "group")?, by),
+        "ConvTranspose" => scale_grouped(weight, cx.int(layer, "group")?, by),
         _ => None,
     }
 }

@@ -123,8 +123,15 @@ impl Generator {
             _ => return,
         };
         let layer = if self.below(4) == 0 { self.emit(shape.clone(), &call) } else { self.inner(&call) };
-        let parameters: Vec<String> = (0..3).map(|_| self.random_floats(&[4])).collect();
-        let variance = self.floats(&[4], &[0.5, 1.0, 2.0, 0.25]);
-        self.emit(shape, &format!("BatchNormalization ({layer}, {}, {variance})", parameters.join(", ")));
+        let call = self.batch_norm(&layer, 4);
+        self.emit(shape, &call);
+    }
+
+    /// A normalization at inference, its numbers often zero.
+    pub(super) fn batch_norm(&mut self, x: &str, channels: usize) -> String {
+        let parameters: Vec<String> = (0..3).map(|_| self.random_floats(&[channels])).collect();
+        let variance: Vec<f64> = [0.5, 1.0, 2.0, 0.25].into_iter().cycle().take(channels).collect();
+        let variance = self.floats(&[channels], &variance);
+        format!("BatchNormalization ({x}, {}, {variance})", parameters.join(", "))
     }
 }

@@ -8,7 +8,14 @@ impl Generator {
         let x = self.pick();
         let Some((&inner, outer)) = x.shape.split_last() else { return };
         let columns = 1 + self.below(4);
-        let input = if self.below(3) == 0 { self.affine(&x.name, &[]) } else { x.name };
+        let input = match self.below(6) {
+            0 | 1 => self.affine(&x.name, &[]),
+            2 if outer.len() == 1 => {
+                let call = self.batch_norm(&x.name, inner);
+                self.inner(&call)
+            }
+            _ => x.name,
+        };
         let weight = self.random_floats(&[inner, columns]);
         let mut value = self.inner(&format!("MatMul ({input}, {weight})"));
         let mut shape = [outer, &[columns]].concat();
@@ -28,13 +35,18 @@ impl Generator {
         self.emit(shape, &format!("Tanh ({last})"));
     }
 
-    /// A convolution between a constant factor or summand before it and one after it.
+    /// A convolution between a normalization, constant factor or summand before it and one after it.
     pub(super) fn scaled_window(&mut self) {
         let Some(x) = self.values.iter().find(|v| v.dtype == "float" && v.shape == [1, 3, 5, 5]) else {
             return;
         };
         let x = x.name.clone();
-        let before = self.affine(&x, &[1, 3, 1, 1]);
+        let before = if self.below(3) == 0 {
+            let call = self.batch_norm(&x, 3);
+            self.inner(&call)
+        } else {
+            self.affine(&x, &[1, 3, 1, 1])
+        };
         let kernel = self.random_floats(&[4, 3, 1, 1]);
         let pads = [0, 0, 1][self.below(3)];
         let layer =
