@@ -205,7 +205,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(42) {
+        match self.below(43) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -220,6 +220,7 @@ impl Generator {
             39 => self.logical(),
             40 => self.sequenced(),
             41 => self.uniform(),
+            42 => self.counted(),
             7 => self.repeat(),
             8 => self.branch(),
             9 => self.constants(),

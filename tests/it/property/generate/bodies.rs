@@ -74,6 +74,32 @@ impl Generator {
         }
     }
 
+    /// A `Loop` of a few nodes, most of which depend on its count alone.
+    pub(super) fn counted(&mut self) {
+        let x = self.pick();
+        let [count, start, i, on, off, n, v, m, f, w] =
+            ["n", "k", "i", "on", "off", "n", "v", "m", "f", "w"].map(|stem| self.fresh(stem));
+        let trips = 1 + self.below(3);
+        self.initializers.push(format!("int64 {count} = {{{trips}}}"));
+        self.initializers.push(format!("int64 {start} = {{2}}"));
+        let scaled = ["Mul", "Add", "Sub"][self.below(3)];
+        let body = format!(
+            "(int64 {i}, bool {on}, int64 {n}, float[] {v}) => (bool {off}, int64 {m}, float[] {w}, int64 {f}) {{ \
+             {off} = Identity ({on}) {m} = Add ({n}, {i}) {f} = Mul ({m}, {i}) c{m} = Cast <to = 1> ({f}) \
+             {w} = {scaled} (c{m}, {v}) }}"
+        );
+        let [last, scaled, all] = ["v", "v", "v"].map(|stem| self.fresh(stem));
+        self.lines.push(format!(
+            "{last}, {scaled}, {all} = Loop ({count}, , {start}, {}) <body = l {body}>",
+            x.name
+        ));
+        self.values.push(Value { name: last, dtype: "int64", shape: vec![] });
+        self.values.push(Value { name: scaled, dtype: "float", shape: x.shape });
+        if self.below(2) == 0 {
+            self.values.push(Value { name: all, dtype: "int64", shape: vec![trips] });
+        }
+    }
+
     /// A `Scan` over the first axis, forward or backward.
     pub(super) fn scanned(&mut self) {
         let x = self.pick();
