@@ -17,14 +17,17 @@
 //!
 //! Two nodes for one are worth it: the `Einsum` of ONNX Runtime is slower than a `MatMul` and a `Transpose`, which it fuses
 //! where they swap the last axes of floats; other passes move, merge or fold the `Transpose`, but cannot see into an `Einsum`.
+//! More than one `Transpose` is written where others than that one are of a constant, which is folded, or
+//! beside another `Transpose`, with which they become one.
 //!
 //! Refused: three operands or more, a letter that stands twice in one operand, sums over several letters or over one of a
-//! single operand beside another operand, outer products, more than one `Transpose`, other integers than those of 32 and 64
+//! single operand beside another operand, outer products, more than one other `Transpose`, other integers than those of 32 and 64
 //! bits, and a summed letter whose sizes are not proven equal, since ONNX Runtime's `Einsum` stretches a size of 1.
 
 mod contraction;
 
-use crate::ir::{NodeId, OpId, ValueId};
+use crate::ir::{NodeId, OpId, Use, ValueId};
+use crate::passes::linear::{own_constant, sole_producer};
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::schema::{Equation, Index};
@@ -70,7 +73,7 @@ impl Rule for UnfoldEinsum {
         let (indices, result) = spread(cx, &equation, &operands, output)?;
         let plan = match &indices[..] {
             [a] => unary(a, &result),
-            [a, b] => binary([a, b], &result),
+            [a, b] => binary([a, b], &result, &free(cx, node)),
             _ => Err("it has no operand"),
         };
         let plan = plan.map_err(refused)?;
@@ -144,21 +147,45 @@ fn written(cx: &Context<'_>, plan: &Plan, operands: &[ValueId], output: ValueId)
         Plan::Transpose(perm) => drop(transposed(&mut patch, operands[0].into(), perm)),
         Plan::Sum(axes) => sum(cx, &mut patch, operands[0], axes),
         Plan::Mul => drop(patch.node("Mul", operands.iter().copied())),
-        Plan::MatMul { swapped, turn, .. } => {
+        Plan::MatMul { swapped, turns, .. } => {
             let mut factors: Vec<Ref> = operands.iter().map(|&v| v.into()).collect();
-            if let Some((Turn::Operand(at), perm)) = turn {
-                factors[*at] = transposed(&mut patch, factors[*at], perm);
+            let turned = |which| turns.iter().find(|(turn, _)| *turn == which).map(|(_, perm)| perm);
+            for (at, which) in [Turn::First, Turn::Second].into_iter().enumerate() {
+                if let Some(perm) = turned(which) {
+                    factors[at] = transposed(&mut patch, factors[at], perm);
+                }
             }
             if *swapped {
                 factors.reverse();
             }
             let product = patch.node("MatMul", factors);
-            if let Some((Turn::Result, perm)) = turn {
+            if let Some(perm) = turned(Turn::Result) {
                 transposed(&mut patch, product, perm);
             }
         }
     }
     patch
+}
+
+/// What may be transposed at no cost, since it is folded or merged with another `Transpose`.
+fn free(cx: &Context<'_>, node: NodeId) -> Vec<Turn> {
+    let n = cx.node(node);
+    let merged = |v: ValueId| {
+        let before = cx.graph.producer_is(v, "Transpose").is_some();
+        before && sole_producer(cx, v, node).is_ok()
+    };
+    let operand = |at: usize| {
+        let folded = |v| !cx.in_function && own_constant(cx, v, "operand").is_ok();
+        n.input(at).is_some_and(|v| folded(v) || merged(v))
+    };
+    let result = match cx.graph.value(n.outputs()[0]).uses() {
+        [Use::Operand { node: reader, .. }] => {
+            cx.node(*reader).op().is("Transpose") && cx.node(*reader).region() == n.region()
+        }
+        _ => false,
+    };
+    let places = [(Turn::First, operand(0)), (Turn::Second, operand(1)), (Turn::Result, result)];
+    places.into_iter().filter(|(_, free)| *free).map(|(turn, _)| turn).collect()
 }
 
 fn transposed(patch: &mut Patch, x: Ref, perm: &[i64]) -> Ref {

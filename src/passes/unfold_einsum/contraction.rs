@@ -19,15 +19,18 @@ pub(super) enum Plan {
         summed: [usize; 2],
         /// Whether the second operand is the left factor.
         swapped: bool,
-        /// A `Transpose` before or behind it.
-        turn: Option<Turned>,
+        /// What is transposed before or behind it.
+        turns: Vec<Turned>,
     },
 }
 
-/// What is transposed.
+/// What is transposed, what is best transposed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    Operand(usize),
+    /// The second operand.
+    Second,
+    /// The first operand.
+    First,
     Result,
 }
 
@@ -47,8 +50,8 @@ pub(super) fn unary(operand: &[Index], result: &[Index]) -> Result<Plan, &'stati
     Ok(Plan::Sum(dropped.map(|(axis, _)| axis as i64).collect()))
 }
 
-/// The plan for two operands.
-pub(super) fn binary(operands: [&[Index]; 2], result: &[Index]) -> Result<Plan, &'static str> {
+/// The plan for two operands, where transpositions of those that are `free` cost nothing.
+pub(super) fn binary(operands: [&[Index]; 2], result: &[Index], free: &[Turn]) -> Result<Plan, &'static str> {
     let [a, b] = operands;
     if a.iter().any(|i| !b.contains(i) && !result.contains(i))
         || b.iter().any(|i| !a.contains(i) && !result.contains(i))
@@ -68,35 +71,44 @@ pub(super) fn binary(operands: [&[Index]; 2], result: &[Index]) -> Result<Plan, 
         [summed] => summed,
         _ => return Err("it sums over several letters"),
     };
-    let (swapped, turn) = factors(operands, result, summed).ok_or("it takes more than one Transpose")?;
+    let ways = [false, true].map(|swapped| ways(operands, result, summed, swapped));
+    let cost = |turns: &[Turned]| turns.iter().filter(|(turn, _)| !free.contains(turn)).count();
+    let best = ways.into_iter().flatten().min_by_key(|(_, turns)| {
+        let unlike = turns.iter().map(|(turn, _)| *turn as usize).sum::<usize>();
+        (cost(turns), turns.len(), unlike)
+    });
+    let best = best.filter(|(_, turns)| cost(turns) <= 1);
+    let (swapped, turns) = best.ok_or("it takes more than one Transpose")?;
     let place = |indices: &[Index]| indices.iter().position(|i| *i == summed).unwrap_or(0);
-    Ok(Plan::MatMul { summed: operands.map(place), swapped, turn })
+    Ok(Plan::MatMul { summed: operands.map(place), swapped, turns })
 }
 
-/// The order of the factors and what is transposed: nothing if that can be.
-fn factors(operands: [&[Index]; 2], result: &[Index], summed: Index) -> Option<(bool, Option<Turned>)> {
-    let product = |swapped: bool, [a, b]: [&[Index]; 2]| {
+/// Products in the order of the result, in that of an operand, and of the operands as they are, with what each takes to
+/// be transposed.
+fn ways(operands: [&[Index]; 2], result: &[Index], summed: Index, swapped: bool) -> Vec<(bool, Vec<Turned>)> {
+    let [a, b] = operands;
+    let own = |first: &[Index]| {
+        let both = first.iter().filter(|i| a.contains(i) && b.contains(i) && **i != summed);
         let (left, right) = if swapped { (b, a) } else { (a, b) };
-        multiplied(left, right, summed)
+        let rows = left.iter().filter(|i| !right.contains(i));
+        let columns = right.iter().filter(|i| !left.contains(i));
+        both.chain(rows).chain(columns).copied().collect::<Vec<Index>>()
     };
-    let orders = [false, true];
-    if let Some(swapped) = orders.into_iter().find(|&s| product(s, operands).is_some_and(|p| p == result)) {
-        return Some((swapped, None));
-    }
-    for side in [1, 0] {
-        for swapped in orders {
-            let turned = factor(operands[side], result, summed, (side == 0) != swapped);
-            let mut both = operands;
-            both[side] = &turned;
-            if product(swapped, both).is_some_and(|p| p == result) {
-                return Some((swapped, Some((Turn::Operand(side), permutation(operands[side], &turned)?))));
-            }
-        }
-    }
-    orders.into_iter().find_map(|swapped| {
-        let perm = permutation(&product(swapped, operands)?, result)?;
-        Some((swapped, Some((Turn::Result, perm))))
-    })
+    let orders = [result.to_vec(), own(a), own(b)];
+    let turned =
+        orders.iter().map(|order| [factor(a, order, summed, !swapped), factor(b, order, summed, swapped)]);
+    let ways = std::iter::once(operands.map(<[Index]>::to_vec)).chain(turned).filter_map(|factors| {
+        let [left, right] = if swapped { [&factors[1], &factors[0]] } else { [&factors[0], &factors[1]] };
+        let product = multiplied(left, right, summed)?;
+        let turns = [
+            (Turn::Second, permutation(b, &factors[1])?),
+            (Turn::First, permutation(a, &factors[0])?),
+            (Turn::Result, permutation(&product, result)?),
+        ];
+        let moves = |(_, perm): &Turned| !perm.is_sorted();
+        Some((swapped, turns.into_iter().filter(moves).collect()))
+    });
+    ways.collect()
 }
 
 /// An operand as the left or right factor of a product whose other indices stand as in the result.
@@ -143,42 +155,60 @@ mod tests {
     use super::*;
     use crate::schema::Equation;
 
-    fn plan(equation: &str) -> Result<Plan, &'static str> {
+    fn plan(equation: &str, free: &[Turn]) -> Result<Plan, &'static str> {
         let equation = Equation::parse(equation).unwrap();
         let result = equation.result.spread(1);
         let operands: Vec<Vec<Index>> = equation.operands.iter().map(|o| o.spread(1)).collect();
-        binary([&operands[0], &operands[1]], &result)
+        binary([&operands[0], &operands[1]], &result, free)
     }
 
     #[test]
     fn one_transposition_is_enough() {
         for (equation, order, turned, perm) in [
             ("ki,jk->ij", true, Turn::Result, [1, 0].as_slice()),
-            ("bik,bjk->bij", false, Turn::Operand(1), &[0, 2, 1]),
-            ("kbi,bkj->bij", false, Turn::Operand(0), &[1, 2, 0]),
+            ("bik,bjk->bij", false, Turn::Second, &[0, 2, 1]),
+            ("kbi,bkj->bij", false, Turn::First, &[1, 2, 0]),
             ("bik,bkj->jbi", false, Turn::Result, &[2, 0, 1]),
         ] {
-            let Plan::MatMul { swapped, turn, .. } = plan(equation).unwrap() else { panic!("{equation}") };
-            assert_eq!((swapped, turn), (order, Some((turned, perm.to_vec()))), "{equation}");
+            let Plan::MatMul { swapped, turns, .. } = plan(equation, &[]).unwrap() else {
+                panic!("{equation}")
+            };
+            assert_eq!((swapped, turns), (order, vec![(turned, perm.to_vec())]), "{equation}");
+        }
+    }
+
+    #[test]
+    fn transpositions_that_cost_nothing_are_not_counted() {
+        for (equation, free, count) in [
+            ("bqhd,bkhd->bhqk", [Turn::First].as_slice(), 2),
+            ("bqhd,bkhd->bhqk", &[Turn::Second], 2),
+            ("bhqk,bkhd->bqhd", &[Turn::Result], 2),
+            ("bqhd,bkhd->bqhk", &[Turn::Second, Turn::First], 3),
+            ("bqhd,bkhd->bkqh", &[Turn::First, Turn::Result], 3),
+        ] {
+            assert!(plan(equation, &[]).is_err(), "{equation}");
+            let Plan::MatMul { turns, .. } = plan(equation, free).unwrap() else { panic!("{equation}") };
+            assert_eq!(turns.len(), count, "{equation}");
         }
     }
 
     #[test]
     fn a_letter_of_both_that_is_no_batch_is_refused() {
-        for equation in ["bik,kb->ib", "ib,bj->bij", "ik,ki->i", "bik,bk->bi"] {
-            assert!(plan(equation).is_err(), "{equation}");
+        let all = [Turn::First, Turn::Second, Turn::Result];
+        for equation in ["ik,ki->i", "bik,bk->bi"] {
+            assert!(plan(equation, &all).is_err(), "{equation}");
+        }
+        for equation in ["bik,kb->ib", "ib,bj->bij"] {
+            assert!(plan(equation, &[]).is_err(), "{equation}");
         }
     }
 
     #[test]
     fn batches_line_up_from_the_last() {
         for equation in ["abik,bkj->abij", "...ik,kj->...ij", "bk,k->b", "k,bkj->bj", "ik,kb...->ib..."] {
-            let plan = plan(equation);
-            assert_eq!(
-                matches!(plan, Ok(Plan::MatMul { turn: None, .. })),
-                !equation.starts_with("ik"),
-                "{equation}"
-            );
+            let plan = plan(equation, &[]);
+            let untouched = matches!(plan, Ok(Plan::MatMul { turns, .. }) if turns.is_empty());
+            assert_eq!(untouched, !equation.starts_with("ik"), "{equation}");
         }
     }
 }

@@ -7,7 +7,7 @@ impl Generator {
     pub(super) fn einsum(&mut self, x: &str, weight: &str, rows: &str) -> String {
         let equation =
             |equation: String, operands: &str| format!("Einsum <equation = \"{equation}\"> ({operands})");
-        let form = Self::choice(self.state, 9);
+        let form = Self::choice(self.state, 10);
         let turned = match form {
             0 | 1 => self.inner(&equation("de->ed".into(), weight)),
             _ => weight.to_owned(),
@@ -41,6 +41,12 @@ impl Generator {
                     self.inner(&equation("...ie,...je->...ij".into(), &format!("{product}, {product}")));
                 let bounded = self.inner(&format!("Tanh ({scores})"));
                 equation("...ij,...je->...ie".into(), &format!("{bounded}, {product}"))
+            }
+            8 if rows.len() == 2 => {
+                let turned = self.inner(&format!("Transpose <perm = [1, 0, 2]> ({product})"));
+                let scores = self.inner(&equation("cbe,bke->bck".into(), &format!("{turned}, {product}")));
+                let bounded = self.inner(&format!("Tanh ({scores})"));
+                equation("bck,bke->bce".into(), &format!("{bounded}, {product}"))
             }
             _ => {
                 let scores =
