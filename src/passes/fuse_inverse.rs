@@ -5,10 +5,13 @@
 //! x / (1 / y)   ->   x · y          x - (-y)   ->   x + y
 //! ```
 //!
-//! Reassociates. The inverses are `Reciprocal` and `Neg`; they must not be read elsewhere.
+//! Reassociates. The inverses are `Reciprocal` or a quotient of floats whose dividend is one, and `Neg`; they must not be
+//! read elsewhere.
 
 use crate::ir::OpId;
+use crate::require;
 use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
+use crate::tensor::DType;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +31,7 @@ impl Fusion for FuseInverse {
     type Vars = (Var, Var);
     const META: Meta = Meta {
         id: "fuse-inverse",
-        summary: "arithmetic with Reciprocal or Neg becomes Div, Mul, Sub or Add",
+        summary: "arithmetic with an inverse or a Neg becomes Div, Mul, Sub or Add",
         exactness: Exactness::Reassociates,
         since_opset: 7,
         emits: &[ADD, SUB, MUL, DIV],
@@ -36,7 +39,8 @@ impl Fusion for FuseInverse {
 
     fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, (Var, Var)) {
         let (x, y) = (p.any(), p.any());
-        let (inverse, negative) = (p.op("Reciprocal", [y]), p.op("Neg", [y]));
+        let (reciprocal, quotient, negative) = (p.op("Reciprocal", [y]), 1.0 / y, p.op("Neg", [y]));
+        let inverse = p.either([reciprocal, quotient]);
         let pat = p.either([x * inverse, x / inverse, x + negative, x - negative]);
         (pat, (x.var(), y.var()))
     }
@@ -46,12 +50,20 @@ impl Fusion for FuseInverse {
         if m.cx().opset() < Self::META.since_opset {
             return Err(Miss::Silent);
         }
-        let op = match m.graph.node(m.root()).op() {
+        let (x, y) = (m.get(x), m.get(y));
+        let op = m.graph.node(m.root()).op();
+        let inverts = op == MUL || op == DIV;
+        require!(
+            !inverts || m.graph.dtype(y).is_some_and(DType::is_float),
+            y,
+            "a quotient of integers is cut off"
+        );
+        let op = match op {
             MUL => DIV,
             DIV => MUL,
             ADD => SUB,
             _ => ADD,
         };
-        Ok(Patch::op(op, [m.get(x), m.get(y)]))
+        Ok(Patch::op(op, [x, y]))
     }
 }

@@ -76,9 +76,12 @@ impl Generator {
         // Away from zero.
         let bounded = self.inner(&format!("Tanh ({x})"));
         let exp = self.inner(&format!("Exp ({bounded})"));
-        let (inverse, ops) =
-            if self.below(2) == 0 { ("Reciprocal", ["Mul", "Div"]) } else { ("Neg", ["Add", "Sub"]) };
-        let y = self.inner(&format!("{inverse} ({exp})"));
+        let (inverse, ops) = match self.below(4) {
+            0 => (format!("Reciprocal ({exp})"), ["Mul", "Div"]),
+            1 => (format!("Div ({}, {exp})", self.floats(&[], &[1.0])), ["Mul", "Div"]),
+            _ => (format!("Neg ({exp})"), ["Add", "Sub"]),
+        };
+        let y = self.inner(&inverse);
         let op = ops[self.below(2)];
         self.emit(shape, &format!("{op} ({x}, {y})"));
     }
