@@ -205,7 +205,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(43) {
+        match self.below(44) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),

@@ -37,6 +37,9 @@ impl Generator {
 
     fn expanded(&mut self) {
         let x = self.pick();
+        if self.below(3) == 0 && !x.shape.is_empty() {
+            return self.interleaved(x);
+        }
         let wide: Vec<i64> = x.shape.iter().map(|&d| if d == 1 { 2 } else { 1 }).collect();
         let shape: Vec<usize> = x.shape.iter().map(|&d| if d == 1 { 2 } else { d }).collect();
         let to = self.ints(&wide);
@@ -44,6 +47,25 @@ impl Generator {
         let e = self.inner(&format!("{op} ({}, {to})", x.name));
         let other = self.random_floats(&shape);
         self.emit(shape, &format!("Mul ({e}, {other})"));
+    }
+
+    /// Each element along an axis two times.
+    fn interleaved(&mut self, x: Value) {
+        let axis = self.below(x.shape.len());
+        let ones = |at: usize, n: i64| {
+            (0..=x.shape.len()).map(|d| if d == at { n } else { 1 }).collect::<Vec<i64>>()
+        };
+        let mut shape = x.shape.clone();
+        shape[axis] *= 2;
+        if shape.iter().product::<usize>() > super::MOST_ELEMENTS {
+            return;
+        }
+        let merged: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+        let [at, twice, merged] =
+            [self.ints(&[axis as i64 + 1]), self.ints(&ones(axis + 1, 2)), self.ints(&merged)];
+        let u = self.inner(&format!("Unsqueeze ({}, {at})", x.name));
+        let e = self.inner(&format!("Expand ({u}, {twice})"));
+        self.emit(shape, &format!("Reshape ({e}, {merged})"));
     }
 
     /// There and back. ONNX Runtime drops such a pair even unasked, and then misses it where a body reads it.
