@@ -18,8 +18,9 @@
 //! | `Mul`, `Div` with a constant | one number, or as many as the constant has along the same dim: the end |
 //! | `Add`, `Sub` with a constant | which is scaled too |
 //! | `MatMul` of two computed values | one number goes into either |
-//! | `Reshape`, `Squeeze`, `Unsqueeze`, `Flatten`, `Identity`, sums, means, `AveragePool` | one number |
-//! | `Transpose` | one number, or the channels move along |
+//! | sums, means, `AveragePool` | one number |
+//! | `Transpose`, `Reshape`, `Squeeze`, `Unsqueeze`, `Flatten`, `Identity` | one number, or the channels move along |
+//! | one output of a `Split`, one of several `Gather` by one number each | one number: the channels of that part |
 //! | `Relu` | a positive number |
 //!
 //! The scaled weights are computed while they are written, so that no memory is spent.

@@ -1,6 +1,8 @@
 //! The way up from a scaled value to what takes the factor, rebuilt node by node.
 
-use crate::ir::{NodeId, ValueId};
+mod part;
+
+use crate::ir::{NodeId, OpId, ValueId};
 use crate::passes::linear::{
     Channelwise, beside_constant, finite, may_be_gelu, output_channels, own_constant, same_shape, scale,
     scale_layer, sole_producer,
@@ -8,9 +10,12 @@ use crate::passes::linear::{
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::Tensor;
+use part::reshaped;
 
 /// Nodes looked at for one factor; what is further away is not worth the search.
 const LONGEST: usize = 48;
+
+type Step<'g> = fn(&mut Path<'g>, NodeId, ValueId, &Channelwise) -> Result<Ref, Miss>;
 
 pub(super) struct Path<'g> {
     cx: Context<'g>,
@@ -27,12 +32,22 @@ impl<'g> Path<'g> {
     pub(super) fn scaled(&mut self, value: ValueId, reader: NodeId, by: &Channelwise) -> Result<Ref, Miss> {
         self.visited += 1;
         let producer = self.cx.graph.producer(value).ok_or(Miss::Silent)?;
-        let node = self.cx.node(producer);
-        let op = node.op();
-        if !op.domain.is_empty() || self.visited > LONGEST {
+        let op = self.cx.node(producer).op();
+        if self.visited > LONGEST {
             return Err(Miss::Silent);
         }
-        let step: fn(&mut Self, NodeId, ValueId, &Channelwise) -> Result<Ref, Miss> = match op.name {
+        if op.is("Gather") || op.is("Split") {
+            return self.part(producer, value, reader, by);
+        }
+        let step = Self::step(op).ok_or(Miss::Silent)?;
+        sole_producer(&self.cx, value, reader)?;
+        step(self, producer, value, by)
+    }
+
+    /// How a node is rebuilt that makes a value which is to come out scaled.
+    fn step(op: OpId) -> Option<Step<'g>> {
+        let step: Step<'g> = match op.name {
+            _ if !op.domain.is_empty() => return None,
             "Conv" | "ConvTranspose" => Self::convolution,
             "Gemm" => Self::gemm,
             "MatMul" => Self::matmul,
@@ -41,12 +56,11 @@ impl<'g> Path<'g> {
             "Mul" | "Div" => Self::product,
             "Transpose" => Self::transpose,
             "Relu" => Self::relu,
-            "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity" | "ReduceSum" | "ReduceMean"
-            | "AveragePool" | "GlobalAveragePool" => Self::linear,
-            _ => return Err(Miss::Silent),
+            "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity" => Self::reshape,
+            "ReduceSum" | "ReduceMean" | "AveragePool" | "GlobalAveragePool" => Self::linear,
+            _ => return None,
         };
-        sole_producer(&self.cx, value, reader)?;
-        step(self, producer, value, by)
+        Some(step)
     }
 
     fn copy(&mut self, node: NodeId, inputs: impl IntoIterator<Item = Ref>) -> Ref {
@@ -211,7 +225,17 @@ impl<'g> Path<'g> {
         self.through(node, by)
     }
 
-    /// What moves or adds elements takes one number through.
+    fn reshape(&mut self, node: NodeId, value: ValueId, by: &Channelwise) -> Result<Ref, Miss> {
+        let shapes = || {
+            let x = self.cx.node(node).input(0)?;
+            reshaped(by, self.cx.graph.shape(x)?, self.cx.graph.shape(value)?)
+        };
+        let moved = if by.as_number().is_some() { Some(by.clone()) } else { shapes() };
+        let moved = moved.ok_or_else(|| Miss::because("the factor does not follow a dim", value))?;
+        self.through(node, &moved)
+    }
+
+    /// What adds elements takes one number through.
     fn linear(&mut self, node: NodeId, value: ValueId, by: &Channelwise) -> Result<Ref, Miss> {
         require!(by.as_number().is_some(), value, "the factor is not one number");
         self.through(node, by)

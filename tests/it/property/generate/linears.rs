@@ -20,8 +20,9 @@ impl Generator {
         let mut value = self.inner(&format!("MatMul ({input}, {weight})"));
         let mut shape = [outer, &[columns]].concat();
         for _ in 0..self.below(4) {
-            value = match self.below(4) {
+            value = match self.below(5) {
                 0 => self.inner(&format!("Relu ({value})")),
+                4 if shape.last().is_some_and(|n| n.is_multiple_of(2)) => self.halved(&value, &mut shape),
                 1 if shape.len() >= 2 => {
                     let turned: Vec<usize> = (0..shape.len()).rev().collect();
                     shape = turned.iter().map(|&d| shape[d]).collect();
@@ -33,6 +34,17 @@ impl Generator {
         }
         let last = self.affine(&value, &shape);
         self.emit(shape, &format!("Tanh ({last})"));
+    }
+
+    /// The first half of the last dim; the second one may be read as it is.
+    fn halved(&mut self, x: &str, shape: &mut Vec<usize>) -> String {
+        let (first, second) = (self.fresh("t"), self.fresh("v"));
+        let half = shape.pop().expect("there is a last dim") / 2;
+        shape.push(half);
+        let sizes = self.ints(&[half as i64, half as i64]);
+        self.lines.push(format!("{first}, {second} = Split <axis = -1> ({x}, {sizes})"));
+        self.values.push(Value { name: second, dtype: "float", shape: shape.clone() });
+        first
     }
 
     /// A convolution between a normalization, constant factor or summand before it and one after it.
