@@ -111,8 +111,12 @@ impl Layout {
             } else {
                 let inner = quotient(&size, &missing)?;
                 left.push_front(self.split(factor, missing, inner));
-                break;
+                return Some(axis);
             }
+        }
+        // A factor of 1 is a part of what is before it.
+        while left.front().is_some_and(|&f| self.sizes[f].as_fixed() == Some(1)) {
+            axis.extend(left.pop_front());
         }
         Some(axis)
     }

@@ -74,16 +74,23 @@ struct Between {
     row: Option<Dim>,
 }
 
+/// The last axis, where rows are computed. Computed ones have their size in the first factor, the others have 1.
+struct Row {
+    factors: Vec<usize>,
+    /// The sizes of the factors before.
+    before: Vec<Dim>,
+    size: Dim,
+    /// Whether it is the last axis of the source too.
+    whole: bool,
+}
+
 /// The chain from one of its movements on.
 struct Part<'a> {
     links: &'a [Link],
     source: ValueId,
     layout: Layout,
     between: Vec<Between>,
-    /// The factor that is the last axis, where rows are computed.
-    row: Option<usize>,
-    /// The size of rows in the source.
-    first_row: Option<Dim>,
+    row: Option<Row>,
     movements: usize,
     known: Known,
 }
@@ -98,7 +105,6 @@ impl<'a> Part<'a> {
             layout: Layout::of(cx.graph.shape(source)?)?,
             between: Vec::new(),
             row: None,
-            first_row: None,
             movements: 0,
             known: Known::new(),
         };
@@ -121,26 +127,33 @@ impl<'a> Part<'a> {
     }
 
     fn note(&mut self, link: Link) {
-        let row = self.row.map(|r| self.layout.sizes[r].clone());
+        let row = self.row.as_ref().map(|r| r.size.clone());
         self.between.push(Between { link, frame: self.layout.now(), row });
     }
 
-    /// The last axis of the source is the last axis here, as a whole.
+    /// What rows are computed of is the last axis, the same each time.
     fn rows(&mut self, cx: &Context<'_>, link: Link) -> Option<()> {
-        let (first, now) = (self.layout.frame(0).last()?, self.layout.last().last()?);
-        let &[row] = first.as_slice() else { return None };
-        if first != now || self.row.is_some_and(|r| r != row) {
-            return None;
-        }
+        let now = self.layout.last().last().filter(|axis| !axis.is_empty())?.clone();
         let size = cx.graph.shape(cx.node(link.node).outputs()[0])?.last()?.clone();
         if size.as_fixed().is_some_and(|n| n < 2) {
             return None;
         }
+        let whole = self.layout.frame(0).last() == Some(&now);
+        let row = match self.row.take() {
+            Some(row) if row.factors == now => row,
+            Some(_) => return None,
+            None => {
+                let before: Vec<Dim> = now.iter().map(|&f| self.layout.sizes[f].clone()).collect();
+                let size = before.iter().try_fold(Dim::Fixed(1), |size, dim| size.mul(dim))?;
+                Row { factors: now, before, size, whole }
+            }
+        };
         self.row = Some(row);
-        let before = self.layout.sizes[row].clone();
-        self.first_row.get_or_insert(before);
         self.note(link);
-        self.layout.sizes[row] = size;
+        let row = self.row.as_mut()?;
+        row.factors.iter().for_each(|&f| self.layout.sizes[f] = Dim::Fixed(1));
+        self.layout.sizes[*row.factors.first()?] = size.clone();
+        row.size = size;
         Some(())
     }
 
@@ -151,10 +164,10 @@ impl<'a> Part<'a> {
             return vec![last];
         }
         let mut middles = vec![first.clone(), last.clone()];
-        if let Some(row) = self.row {
+        if let Some(row) = &self.row {
             for order in [&last, &first] {
-                let lines = order.iter().flatten().copied().filter(|&f| f != row).collect();
-                middles.push(vec![lines, vec![row]]);
+                let lines = order.iter().flatten().copied().filter(|f| !row.factors.contains(f)).collect();
+                middles.push(vec![lines, row.factors.clone()]);
             }
         }
         middles.retain(|m| self.holds(m));
@@ -164,14 +177,28 @@ impl<'a> Part<'a> {
     /// Whether what lies between can be computed in this arrangement.
     fn holds(&self, middle: &Axes) -> bool {
         let matrix = self.between.iter().any(|b| b.link.kind == Kind::Matrix);
-        let first = self.layout.frame(0);
-        let whole = match self.row {
+        let whole = match &self.row {
             None => true,
             // At the source nothing has torn the rows yet.
-            Some(_) if middle == first => true,
-            Some(row) => middle.last() == Some(&vec![row]) && first.last() == Some(&vec![row]),
+            Some(row) if row.whole && middle == self.layout.frame(0) => true,
+            Some(row) => middle.last() == Some(&row.factors) && self.is_untorn(row),
         };
         whole && (!matrix || middle.len() == 2)
+    }
+
+    /// Whether no later movement has split the rows.
+    fn is_untorn(&self, row: &Row) -> bool {
+        let mut left = row.factors.iter().map(|&f| &self.layout.sizes[f]);
+        left.next().is_some_and(|first| first.same(&row.size).is_proven())
+    }
+
+    /// The sizes of the factors before any row is computed.
+    fn early(&self) -> Vec<Dim> {
+        let mut early = self.layout.sizes.clone();
+        if let Some(row) = &self.row {
+            row.factors.iter().zip(&row.before).for_each(|(&f, size)| early[f] = size.clone());
+        }
+        early
     }
 
     fn write(&self, cx: &Context<'_>) -> Option<Written> {
@@ -179,12 +206,8 @@ impl<'a> Part<'a> {
     }
 
     fn write_at(&self, cx: &Context<'_>, middle: &Axes) -> Option<Written> {
-        let mut early = self.layout.sizes.clone();
-        if let (Some(row), Some(size)) = (self.row, &self.first_row) {
-            early[row] = size.clone();
-        }
         let source = cx.graph.shape(self.source)?;
-        let before = self.shortest(cx, source, self.layout.frame(0), middle, &early)?;
+        let before = self.shortest(cx, source, self.layout.frame(0), middle, &self.early())?;
         let between = shape(middle, &self.layout.sizes)?;
         let after = self.shortest(cx, &between, middle, self.layout.last(), &self.layout.sizes)?;
 
@@ -236,10 +259,11 @@ impl<'a> Part<'a> {
         inputs[link.data] = x;
         if let Kind::With(other) = link.kind {
             let (mut sizes, mut from, mut to) =
-                (self.layout.sizes.clone(), self.layout.frame(at.frame).clone(), middle.clone());
-            if let (Some(factor), Some(size)) = (self.row, &at.row) {
+                (self.early(), self.layout.frame(at.frame).clone(), middle.clone());
+            if let (Some(row), Some(size)) = (&self.row, &at.row) {
                 // Rows may have had another size here, and may be torn later.
-                sizes[factor] = size.clone();
+                row.factors.iter().for_each(|&f| sizes[f] = Dim::Fixed(1));
+                sizes[row.factors[0]] = size.clone();
                 [&mut from, &mut to]
                     .into_iter()
                     .filter_map(|axes| axes.last_mut())

@@ -4,7 +4,8 @@ use super::{Generator, Value};
 
 impl Generator {
     pub(super) fn moved(&mut self) {
-        match self.below(5) {
+        match self.below(6) {
+            5 => self.headed(),
             0 => self.slices(),
             1 => self.expanded(),
             2 => self.casts(),
@@ -47,6 +48,27 @@ impl Generator {
         let e = self.inner(&format!("{op} ({}, {to})", x.name));
         let other = self.random_floats(&shape);
         self.emit(shape, &format!("Mul ({e}, {other})"));
+    }
+
+    /// Rows of two dims each through a product, the dims before them in another order.
+    fn headed(&mut self) {
+        let x = self.pick();
+        let [a, b, c, d] = x.shape[..] else { return };
+        let (turned, sizes) = match self.below(3) {
+            0 => ([2, 0, 1, 3], [c, a, b, d]),
+            1 => ([1, 0, 2, 3], [b, a, c, d]),
+            _ => ([2, 1, 0, 3], [c, b, a, d]),
+        };
+        let [first, second, row] = [sizes[0], sizes[1], sizes[2] * sizes[3]];
+        let columns = 2 + self.below(2);
+        let weight = self.random_floats(&[row, columns]);
+        let (flat, back) = (self.ints(&[-1, row as i64]), self.ints(&[first as i64, -1, columns as i64]));
+        let t = self.inner(&format!("Transpose <perm = {turned:?}> ({})", x.name));
+        let r = self.inner(&format!("Reshape ({t}, {flat})"));
+        let op = ["Gemm", "MatMul"][self.below(2)];
+        let m = self.inner(&format!("{op} ({r}, {weight})"));
+        let u = self.inner(&format!("Reshape ({m}, {back})"));
+        self.emit(vec![second, first, columns], &format!("Transpose <perm = [1, 0, 2]> ({u})"));
     }
 
     /// Each element along an axis two times.
