@@ -3,8 +3,6 @@
 //! Copies that observe return all that the model returns, unchanged; a copy that is disturbed only measures noise.
 
 use super::numbers::moved;
-use crate::analysis::Facts;
-use crate::diag::Diags;
 use crate::ir::{Def, Graph, Model, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Type, Use, ValueId};
 use crate::tensor::{DType, Data, Tensor};
 use crate::validate::feeds::rng::Rng;
@@ -141,35 +139,6 @@ pub(super) fn with_moved_weights(model: &Model, seed: u64) -> Option<Model> {
         any = true;
     }
     any.then_some(copy)
-}
-
-/// A copy in which the single-precision results of the main graph's nodes are moved by about one unit in the last place.
-/// `None` where there are none.
-pub(super) fn with_moved_values(model: &Model, seed: u64) -> Option<Model> {
-    // Before opset 7 operands broadcast by attributes.
-    if model.opset() < 7 {
-        return None;
-    }
-    let mut copy = model.clone();
-    Facts::new().infer_model(&mut copy, &mut Diags::new());
-    let mut rng = Rng::new(seed, "values");
-    let graph = &mut copy.graph;
-    let nodes: Vec<NodeId> = graph.nodes_in(RegionId::ROOT).map(|(id, _)| id).collect();
-    let results = nodes.iter().flat_map(|&n| graph.node(n).outputs().to_vec());
-    let inner = |v: &ValueId| graph.dtype(*v) == Some(DType::F32) && !graph.is_graph_output(*v);
-    let inner: Vec<ValueId> = results.filter(inner).collect();
-    for &value in &inner {
-        let factor = if rng.coin() { 1.0 + f32::EPSILON } else { 1.0 - f32::EPSILON / 2.0 };
-        let [name, output] = ["factor", "moved"].map(|base| graph.fresh_name(base));
-        let factor = graph.add_initializer(RegionId::ROOT, name, Tensor::scalar(factor));
-        let product =
-            NewNode::new(OpId::onnx("Mul"), vec![Some(factor), Some(factor)], vec![NewOutput::named(output)]);
-        let node = graph.add_node(RegionId::ROOT, product);
-        let moved = graph.node(node).outputs()[0];
-        graph.replace_uses(value, moved);
-        graph.set_operand(node, 0, Some(value));
-    }
-    (!inner.is_empty()).then_some(copy)
 }
 
 fn only_computes(graph: &Graph, value: ValueId) -> bool {

@@ -3,8 +3,7 @@
 //! Every finite float of the inputs moves to a neighbour, up or down by a seeded coin, and the answers are compared
 //! with those to the inputs as they are; the larger of several such runs counts. Where that cannot disturb the model
 //! (only integers go in, or they are rounded away at once), its float weights are moved instead, those that the graph
-//! reads first. Where that is asked for and a pass that fired may round, every inner float is moved too: that is what
-//! another order of summation does, and what a difference of almost equal numbers makes large.
+//! reads first.
 
 use super::compare::{Metrics, compare};
 use super::feeds::FeedSet;
@@ -60,7 +59,7 @@ pub(super) fn by_inputs(
     }
 }
 
-/// Adds what a session of the model with moved weights or inner values answers to each case.
+/// Adds what a session of the model with moved weights answers to each case.
 pub(super) fn by_weights(session: &mut dyn Session, cases: &[Case], outputs: &[&str], floors: &mut [Floor]) {
     for case in cases {
         add(session, &case.feeds, case, outputs, floors);

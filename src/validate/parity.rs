@@ -7,7 +7,7 @@
 
 use super::compare::{Metrics, compare};
 use super::feeds::{self, FeedSet, Feeds};
-use super::instrument::{is_heavy, with_conditions, with_moved_values, with_moved_weights};
+use super::instrument::{is_heavy, with_conditions, with_moved_weights};
 use super::noise::{self, Floor};
 use super::random::{Shared, share};
 use super::search::{Case, Found, Observer, Search};
@@ -55,8 +55,6 @@ pub struct ProveOptions {
     pub feeds: Feeds,
     /// Runs per case that measure the noise floor.
     pub noise_runs: usize,
-    /// Whether the noise of inner values counts too, where outputs differ and a pass that fired may round.
-    pub inner_noise: bool,
     /// No new input is tried after this; a guard against models that take minutes a run.
     pub search_limit: Duration,
     /// How the sessions run.
@@ -70,7 +68,6 @@ impl ProveOptions {
             exactness,
             feeds: Feeds::default(),
             noise_runs: 1,
-            inner_noise: false,
             search_limit: Duration::from_secs(300),
             session: SessionOptions::default(),
         }
@@ -289,17 +286,8 @@ impl Proof<'_> {
         let mut floors = reference.floors.clone();
         let cases = &reference.found.cases;
         let model = shared.map_or(self.original.model, |s| &s.original);
-        let cases = &cases[..cases.len().min(NOISE_CASES)];
         if let Ok(mut session) = self.original_session(shared) {
-            self.measure(&mut *session, model, cases, outputs, &mut floors);
-        }
-        if self.options.inner_noise
-            && self.options.exactness != Exactness::Exact
-            && !is_heavy(model, HEAVY)
-            && let Some(copy) = with_moved_values(model, self.seed())
-            && let Ok(mut session) = self.copy_session(self.original, &copy)
-        {
-            noise::by_weights(&mut *session, cases, outputs, &mut floors);
+            self.measure(&mut *session, model, &cases[..cases.len().min(NOISE_CASES)], outputs, &mut floors);
         }
         floors
     }

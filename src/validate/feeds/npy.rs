@@ -13,20 +13,27 @@ use std::path::Path;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Reads one array. `wanted` is the element type that the model declares; it only decides what a void type means.
-pub(super) fn read(bytes: &Bytes, wanted: Option<DType>) -> Result<Tensor> {
-    let damaged = |what: &str| {
-        Error::new(format!("not a NumPy array: {what}")).with_help("save it again with numpy.save")
+/// Bytes of the longest header that is read; NumPy refuses more than 10,000.
+const MOST_HEADER: usize = 1 << 16;
+
+/// Reads one array of a file or archive member of so many bytes. What the header says is held against these before any
+/// data is read or expanded. `wanted` is the element type that the model declares; it only decides what a void type means.
+pub(super) fn read(mut source: impl Read, length: u64, wanted: Option<DType>) -> Result<Tensor> {
+    let start = part(&mut source, MAGIC.len() + 2)?;
+    let version = start.strip_prefix(MAGIC).ok_or_else(|| damaged("the first bytes are others"))?[0];
+    let digits = match version {
+        1 => 2,
+        2 | 3 => 4,
+        _ => return Err(damaged("its version is unknown")),
     };
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("the first bytes are others"))?;
-    let (length, at) = match rest {
-        [1, _, a, b, ..] => (usize::from(u16::from_le_bytes([*a, *b])), 10),
-        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, 12),
-        _ => return Err(damaged("its version is unknown or it is cut off")),
-    };
-    let end = at + length;
-    let header = bytes.get(at..end).ok_or_else(|| damaged("the header is cut off"))?;
-    let header = std::str::from_utf8(header).map_err(|_| damaged("the header is no text"))?;
+    let mut stated = [0; 4];
+    stated[..digits].copy_from_slice(&part(&mut source, digits)?);
+    let stated = u32::from_le_bytes(stated) as usize;
+    if stated > MOST_HEADER {
+        return Err(damaged("the header is too long"));
+    }
+    let header = part(&mut source, stated)?;
+    let header = std::str::from_utf8(&header).map_err(|_| damaged("the header is no text"))?;
     let descr = entry(header, "descr")
         .and_then(quoted)
         .ok_or_else(|| damaged("no simple element type; arrays of records are not read"))?;
@@ -36,18 +43,37 @@ pub(super) fn read(bytes: &Bytes, wanted: Option<DType>) -> Result<Tensor> {
     let kind = Kind::parse(descr, wanted)?;
     let count = element_count(&shape).ok_or_else(|| damaged("the shape overflows"))?;
     let size = count.checked_mul(kind.width()).ok_or_else(|| damaged("the shape overflows"))?;
-    let data = bytes.slice(end..);
-    if data.len() != size {
-        return Err(damaged(&format!("{} bytes of data where {descr}{shape:?} has {size}", data.len())));
+    let left = length.saturating_sub((start.len() + digits + stated) as u64);
+    if left != size as u64 {
+        return Err(damaged(&format!("{left} bytes of data where {descr}{shape:?} has {size}")));
     }
-    let data = if fortran { row_major(&data, &shape, kind.width()) } else { data };
+    let data = part(&mut source, size)?;
+    if source.read(&mut [0])? > 0 {
+        return Err(damaged("there is more of it than its length says"));
+    }
+    let data = if fortran { row_major(&data, &shape, kind.width()) } else { data.into() };
     kind.tensor(&shape, data)
+}
+
+fn damaged(what: &str) -> Error {
+    Error::new(format!("not a NumPy array: {what}")).with_help("save it again with numpy.save")
+}
+
+/// The next bytes, as many as asked for.
+fn part(source: &mut impl Read, count: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(count as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < count { Err(damaged("it is cut off")) } else { Ok(bytes) }
 }
 
 /// Reads one `.npy` file.
 pub(super) fn read_file(path: &Path, wanted: Option<DType>) -> Result<Tensor> {
-    let bytes = std::fs::read(path).map_err(|e| Error::from(e).in_file(path))?;
-    read(&bytes.into(), wanted).map_err(|e| e.in_file(path))
+    let open = || -> Result<Tensor> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        read(file, length, wanted)
+    };
+    open().map_err(|e| e.in_file(path))
 }
 
 /// Reads an `.npz` file: arrays by name, sorted.
@@ -57,12 +83,11 @@ pub(super) fn read_zip(path: &Path, wanted: impl Fn(&str) -> Option<DType>) -> R
     let mut archive = zip::ZipArchive::new(file).map_err(|e| bad(&e))?;
     let mut arrays = Vec::new();
     for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).map_err(|e| bad(&e))?;
+        let entry = archive.by_index(index).map_err(|e| bad(&e))?;
         let file = entry.name().map_err(|e| bad(&e))?.into_owned();
         let Some(name) = file.strip_suffix(".npy") else { continue };
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(|e| bad(&e))?;
-        let tensor = read(&bytes.into(), wanted(name)).map_err(|e| e.in_file(path).at(name))?;
+        let length = entry.size();
+        let tensor = read(entry, length, wanted(name)).map_err(|e| e.in_file(path).at(name))?;
         arrays.push((name.to_owned(), tensor));
     }
     arrays.sort_by(|a, b| a.0.cmp(&b.0));
@@ -237,6 +262,31 @@ mod tests {
         out.extend(header.as_bytes());
         out.extend(data);
         out.into()
+    }
+
+    fn read(bytes: &Bytes, wanted: Option<DType>) -> Result<Tensor> {
+        super::read(&bytes[..], bytes.len() as u64, wanted)
+    }
+
+    #[test]
+    fn nothing_is_expanded_that_the_shape_does_not_say() {
+        let endless = |shape: &str, length: u64| {
+            let start = npy(1, "<f4", "False", shape, &[]);
+            super::read((&start[..]).chain(std::io::repeat(0)), start.len() as u64 + length, None)
+                .unwrap_err()
+        };
+        assert!(
+            endless("(2,)", 1 << 50).message().contains("1125899906842624 bytes of data where <f4[2] has 8")
+        );
+        assert!(endless("(281474976710656,)", 8).message().contains("8 bytes of data"));
+        assert!(endless("(2,)", 8).message().contains("more of it"));
+        let start = npy(1, "<f4", "False", "(281474976710656,)", &[0; 64]);
+        let error = super::read(&start[..], start.len() as u64 - 64 + (1 << 50), None).unwrap_err();
+        assert!(error.message().contains("cut off"), "{error}");
+        let mut long = MAGIC.to_vec();
+        long.extend([2, 0, 255, 255, 255, 255]);
+        let error = super::read((&long[..]).chain(std::io::repeat(0)), u64::MAX, None).unwrap_err();
+        assert!(error.message().contains("header is too long"), "{error}");
     }
 
     #[test]
