@@ -65,10 +65,6 @@ impl Fusion for Sum {
     }
 
     fn rewrite(&self, m: &Match<'_>, vars: &[Var; 3]) -> std::result::Result<Patch, Miss> {
-        // Before opset 7 operands broadcast by attributes.
-        if m.cx().opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         let [a, b, c] = vars.map(|v| m.get(v));
         for factor in [a, b] {
             require!(m.graph.rank(factor) == Some(2), factor, "the factor is not proven to be a matrix");

@@ -77,7 +77,6 @@ impl Rule for Reshaped {
         }
         let reshape = sole_producer(cx, grouped, norm)?;
         let x = cx.node(reshape).input(0).ok_or(Miss::Silent)?;
-        require!(since(cx), x, "GroupNormalization has another meaning before opset 21: see --opset");
         require!(is_all(cx, scale, 1.0), scale, "there is a scale inside the groups");
         require!(is_all(cx, bias, 0.0), bias, "there is a bias inside the groups");
         require!(same_shape(cx, x, n.outputs()[0]), x, "the shape is not proven to be restored");
@@ -90,10 +89,6 @@ impl Rule for Reshaped {
         let epsilon = cx.float(norm, "epsilon").ok_or(Miss::Silent)?;
         Ok(patch.attr("num_groups", groups).attr("epsilon", epsilon))
     }
-}
-
-fn since(cx: &Context<'_>) -> bool {
-    cx.opset() >= META.since_opset
 }
 
 /// How many groups the channels of a value make in its reshaped form.

@@ -47,10 +47,6 @@ impl Rule for FuseHardSigmoid {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         let n = cx.node(node);
         let (scaled, constant, second) = beside_constant(cx, node).ok_or(Miss::Silent)?;
         let number = number(cx, constant).ok_or(Miss::Silent)?;

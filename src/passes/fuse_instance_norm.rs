@@ -86,10 +86,6 @@ impl Fusion for Formula {
 
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> std::result::Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         let (dtype, shape) = operand(cx, x)?;
         stays_float(cx, m.root())?;
         for mean in [v.mean, v.variance] {

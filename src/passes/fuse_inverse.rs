@@ -46,10 +46,6 @@ impl Fusion for FuseInverse {
     }
 
     fn rewrite(&self, m: &Match<'_>, &(x, y): &(Var, Var)) -> Result<Patch, Miss> {
-        // Before opset 7 operands broadcast by attributes.
-        if m.cx().opset() < Self::META.since_opset {
-            return Err(Miss::Silent);
-        }
         let (x, y) = (m.get(x), m.get(y));
         let op = m.graph.node(m.root()).op();
         let inverts = op == MUL || op == DIV;

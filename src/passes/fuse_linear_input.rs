@@ -66,8 +66,7 @@ impl Rule for FuseLinearInput {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < META.since_opset || cx.in_function {
+        if cx.in_function {
             return Err(Miss::Silent);
         }
         let layers = readers(cx, node)?;

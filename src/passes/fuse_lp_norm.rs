@@ -59,10 +59,6 @@ impl Fusion for FuseLpNorm {
 
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < Self::META.since_opset {
-            return Err(Miss::Silent);
-        }
         is_float(cx, x)?;
         let norm = [v.euclidean, v.absolute, v.squares].into_iter().find(|&n| m.try_get(n).is_some());
         let norm = norm.ok_or(Miss::Silent)?;

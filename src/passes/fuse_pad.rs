@@ -56,7 +56,6 @@ impl Rule for FusePad {
             .producer(padded)
             .filter(|&p| cx.node(p).op() == OpId::onnx("Pad"))
             .ok_or(Miss::Silent)?;
-        require!(cx.opset() >= 7, padded, "before opset 7 pools count their pads otherwise");
         require!(cx.graph.value(padded).uses().len() == 1, padded, "the Pad is read elsewhere too");
         require!(cx.node(pad).region() == n.region(), padded, "the Pad is in another body");
         let rank = cx.graph.rank(padded).filter(|&r| r > 2).ok_or(Miss::Silent)?;

@@ -97,10 +97,6 @@ impl Fusion for FuseReduction {
 
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < Self::META.since_opset {
-            return Err(Miss::Silent);
-        }
         is_float(cx, x)?;
         if let Some(&shifted) = v.shifted.iter().find(|&&s| m.try_get(s).is_some()) {
             let sum = m.node_id(shifted);

@@ -82,10 +82,6 @@ impl Fusion for FuseSoftmax {
 
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < Self::META.since_opset {
-            return Err(Miss::Silent);
-        }
         is_float(cx, x)?;
         if m.try_get(v.softmax).is_some() {
             let mut patch = Patch::op("LogSoftmax", [x]);

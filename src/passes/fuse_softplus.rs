@@ -60,10 +60,6 @@ impl Fusion for FuseSoftplus {
 
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
         let (cx, x) = (m.cx(), m.get(v.x));
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < Self::META.since_opset {
-            return Err(Miss::Silent);
-        }
         let fits = matches!(cx.graph.dtype(x), Some(DType::F16 | DType::F32));
         require!(fits, x, "the type is not float16 or float32");
         if let Some(at) = m.try_get(v.threshold) {

@@ -56,9 +56,6 @@ impl Rule for MergeClips {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        if cx.opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         match clamp::merge(cx, node) {
             Err(Miss::Silent) => flatten::merge(cx, node),
             done => done,

@@ -61,9 +61,6 @@ impl Rule for MergeLogic {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        if cx.opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         match cx.node(node).op().name {
             "Where" => choice(cx, node),
             "Not" => negated(cx, node),

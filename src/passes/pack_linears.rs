@@ -62,7 +62,7 @@ impl Rule for PackLinears {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        if cx.opset() < META.since_opset || cx.in_function {
+        if cx.in_function {
             return Err(Miss::Silent);
         }
         let x = cx.node(node).input(0).ok_or(Miss::Silent)?;

@@ -77,10 +77,6 @@ impl Rule for RemoveNeutralOperand {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         let n = cx.node(node);
         if LAYERS.contains(&n.op()) {
             return without_bias(cx, node);

@@ -42,10 +42,6 @@ impl Rule for UnfoldGemm {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         let restored = cx.node(node);
         let product = restored.input(0).ok_or(Miss::Silent)?;
         let gemm = cx.graph.producer_is(product, "Gemm").ok_or(Miss::Silent)?;

@@ -1,7 +1,7 @@
 //! Commits a patch, or takes back what it had begun and says why.
 
 use super::patch::{Patch, Ref};
-use super::{Miss, border};
+use super::{Meta, Miss, border};
 use crate::analysis::{Env, Facts};
 use crate::ir::{
     Def, Graph, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Truth, Use, ValueId, captures,
@@ -12,8 +12,8 @@ use rustc_hash::FxHashSet;
 
 /// Where a patch is to be committed.
 pub(super) struct Site<'a> {
-    /// The rule's id.
-    pub(super) id: &'static str,
+    /// What the rule says of itself.
+    pub(super) meta: &'a Meta,
     /// The node at which the rule started.
     pub(super) root: NodeId,
     pub(super) env: Env<'a>,
@@ -48,12 +48,7 @@ pub(super) fn commit(
 
     let added = add(site, graph, facts, &patch);
     let replace = resolve(&patch, graph, &added);
-    let checked = replace.iter().try_for_each(|&(old, new)| {
-        same_type(graph, old, new, &patch)?;
-        border::check(graph, old, new, patch.splice)
-    });
-    let checked = checked.and_then(|()| border::check_apart(graph, &replace));
-    if let Err(miss) = checked {
+    if let Err(miss) = check(site, graph, &patch, &added, &replace) {
         take_back(graph, added);
         return Err(miss);
     }
@@ -99,7 +94,7 @@ fn closed(graph: &Graph, patch: &Patch) -> Result<(), Miss> {
     Ok(())
 }
 
-/// S7: new ops exist at the model's opset and in the target's table.
+/// S7: the rule holds at the model's opset; new ops exist there and in the target's table.
 fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
     for op in patch.nodes.iter().map(|n| n.op) {
         if !site.target.may_add(op) {
@@ -117,6 +112,13 @@ fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
             _ => return Err(Miss::because(needs(op, version), None)),
         }
     }
+    let (Meta { id, since_opset, .. }, have) = (site.meta, site.env.opsets.get("").unwrap_or(1));
+    if have < *since_opset {
+        return Err(Miss::because(
+            format!("{id} needs opset {since_opset} and the model has {have}: see --opset"),
+            None,
+        ));
+    }
     if site.in_function && !patch.constants.is_empty() {
         return Err(Miss::because("a function cannot hold the new constant", None));
     }
@@ -124,7 +126,7 @@ fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
 }
 
 fn needs(op: OpId, version: Option<i64>) -> String {
-    let since = schema::versions(op.domain, op.name).first().map(|s| s.since);
+    let since = schema::versions(op.domain, op.name).iter().find(|s| !s.deprecated).map(|s| s.since);
     match (since, version) {
         (Some(since), Some(have)) if since > have => {
             format!("{op} needs opset {since} and the model has {have}: see --opset")
@@ -202,6 +204,40 @@ fn close_ancestors(graph: &Graph, node: NodeId) -> FxHashSet<ValueId> {
     values
 }
 
+/// What can only be told of nodes that are there: S7 of their types, S2 and S5.
+fn check(
+    site: &Site<'_>,
+    graph: &Graph,
+    patch: &Patch,
+    added: &Added,
+    replace: &[(ValueId, ValueId)],
+) -> Result<(), Miss> {
+    added.nodes.iter().try_for_each(|&node| typed(site, graph, node))?;
+    for &(old, new) in replace {
+        same_type(graph, old, new, patch)?;
+        border::check(graph, old, new, patch.splice)?;
+    }
+    border::check_apart(graph, replace)
+}
+
+/// S7: operands and results have element types that the op has at the model's opset.
+fn typed(site: &Site<'_>, graph: &Graph, node: NodeId) -> Result<(), Miss> {
+    let n = graph.node(node);
+    let op = n.op();
+    let version = site.env.opsets.get(op.domain);
+    let Some(schema) = version.and_then(|v| schema::lookup(op.domain, op.name, v)) else {
+        return Ok(());
+    };
+    let inputs = n.inputs().enumerate().filter_map(|(i, v)| Some((v?, schema.input(i)?)));
+    let outputs = n.outputs().iter().enumerate().filter_map(|(i, &v)| Some((v, schema.output(i)?)));
+    for (value, param) in inputs.chain(outputs) {
+        if let Some(dtype) = graph.dtype(value).filter(|&d| !schema.allows(param, d)) {
+            return Err(Miss::because(format!("{op} has no {dtype} at this opset"), None));
+        }
+    }
+    Ok(())
+}
+
 /// S2: the new value's type is the old one's, and so is its shape as far as the old one's is known.
 fn same_type(graph: &Graph, old: ValueId, new: ValueId, patch: &Patch) -> Result<(), Miss> {
     let (Some(was), Some(is)) = (graph.value(old).ty(), graph.value(new).ty()) else {
@@ -240,7 +276,7 @@ fn add(site: &Site<'_>, graph: &mut Graph, facts: &mut Facts, patch: &Patch) -> 
     let base = graph.value(root.outputs()[0]).name().clone();
     let mut added = Added { nodes: Vec::new(), constants: Vec::new() };
     for tensor in &patch.constants {
-        let name = graph.fresh_name(&format!("{base}/{}/constant", site.id));
+        let name = graph.fresh_name(&format!("{base}/{}/constant", site.meta.id));
         added.constants.push(graph.add_initializer(region, name, tensor.clone()));
     }
     for (i, node) in patch.nodes.iter().enumerate() {
@@ -272,7 +308,7 @@ fn output_name(
     let this = Ref::New { node, output };
     let replaced = patch.replace.iter().find(|(_, new)| *new == this);
     let after = replaced.map_or(base.clone(), |(old, _)| graph.value(*old).name().clone());
-    graph.fresh_name(&format!("{after}/{}", site.id))
+    graph.fresh_name(&format!("{after}/{}", site.meta.id))
 }
 
 fn lookup(r: Ref, graph: &Graph, added: &Added) -> Option<ValueId> {

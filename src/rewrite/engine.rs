@@ -153,7 +153,7 @@ impl Run<'_> {
         let patch = self.rule.visit(&view, node)?;
         let env = Env { opsets: self.opsets, functions: self.functions };
         let site = Site {
-            id: self.rule.meta().id,
+            meta: self.rule.meta(),
             root: node,
             env,
             target: cx.target,

@@ -12,7 +12,7 @@ pub struct Meta {
     pub summary: &'static str,
     /// How much it may change the numbers.
     pub exactness: Exactness,
-    /// The lowest opset of the default domain at which it can fire.
+    /// The lowest opset of the default domain at which it can fire; a [`Rule`]'s patches are refused below (S7).
     pub since_opset: i64,
     /// Ops that it adds, checked against opset and target before it fires (S7).
     pub emits: &'static [OpId],

@@ -1,6 +1,7 @@
 //! The form of one operator schema. Everything is `'static` data; nothing is built at run time.
 
 use crate::ir::AttrKind;
+use crate::tensor::DType;
 use std::slice;
 
 /// One version of one operator.
@@ -61,6 +62,13 @@ impl Schema {
             Some(constraint) => constraint.allowed,
             None => slice::from_ref(&param.type_name),
         }
+    }
+
+    /// Whether a tensor of this element type may be passed for `param`, one of this schema's own.
+    pub fn allows(&self, param: &'static Param, dtype: DType) -> bool {
+        let element =
+            |t: &&str| t.strip_prefix("tensor(").and_then(|t| t.strip_suffix(')')) == Some(dtype.name());
+        self.allowed_types(param).iter().any(|t| element(&t))
     }
 
     /// Whether a node may list `count` inputs, omitted ones between them counted.

@@ -226,8 +226,7 @@ impl<'g> Draft<'g> {
             if old.iter().all(|t| new.contains(t)) {
                 continue;
             }
-            let known = self.graph.dtype(value).map(|d| format!("tensor({d})"));
-            if !known.is_some_and(|t| new.contains(&t.as_str())) {
+            if !self.graph.dtype(value).is_some_and(|d| newer.allows(after, d)) {
                 let name = self.graph.value(value).name();
                 return Err(format!("'{name}' may be of a type that version {} has lost", newer.since));
             }

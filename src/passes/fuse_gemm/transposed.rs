@@ -21,10 +21,6 @@ impl Rule for Transposed {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        // Before opset 7 operands broadcast by attributes.
-        if cx.opset() < META.since_opset {
-            return Err(Miss::Silent);
-        }
         if cx.node(node).op().is("Transpose") { result(cx, node) } else { factors(cx, node) }
     }
 }

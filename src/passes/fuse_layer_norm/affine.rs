@@ -2,7 +2,7 @@
 
 use super::META;
 use crate::ir::Dim;
-use crate::passes::normalization::{kept_axes, operand, root, stays_float, uniform};
+use crate::passes::normalization::{finite_weight, kept_axes, operand, root, stays_float, uniform};
 use crate::passes::reduction::{reduce, square};
 use crate::require;
 use crate::rewrite::{Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Ref, Var};
@@ -64,6 +64,7 @@ impl Fusion for Affine {
         for weight in [v.scale, v.bias].into_iter().filter_map(|w| m.try_get(w)) {
             let fits = cx.graph.shape(weight) == Some(dims) && dims.iter().all(is_some_size);
             require!(fits, weight, "scale or bias is not of exactly the normalized dims");
+            finite_weight(cx, weight)?;
         }
         patch.node("LayerNormalization", inputs);
         Ok(patch.attr("axis", first as i64 - rank as i64).attr("epsilon", m.number(v.eps) as f32))

@@ -2,7 +2,7 @@
 
 use super::META;
 use crate::ir::{Dim, Use, ValueId};
-use crate::passes::normalization::stays_float;
+use crate::passes::normalization::{finite_weight, stays_float};
 use crate::require;
 use crate::rewrite::{Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var};
 use crate::tensor::DType;
@@ -68,6 +68,7 @@ impl Fusion for Scaled {
                 weight,
                 "scale or bias is not of exactly the normalized dims"
             );
+            finite_weight(m.cx(), weight)?;
         }
         if bias.is_none() && bias_follows(m, dims) {
             return Err(Miss::Silent);

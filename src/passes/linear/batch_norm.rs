@@ -16,7 +16,6 @@ impl Normalization {
     pub(in crate::passes) fn read(cx: &Context<'_>, node: NodeId) -> Result<Self, Miss> {
         let n = cx.node(node);
         let at = n.outputs()[0];
-        require!(cx.opset() >= 7, at, "before opset 7 the mode of BatchNormalization is another");
         require!(
             cx.opset() < 14 || cx.int(node, "training_mode") == Some(0),
             at,

@@ -1,6 +1,6 @@
 //! A factor behind a normalization becomes its scale, a summand its bias, also behind a `Transpose`.
 
-use super::fixed;
+use super::{finite_weight, fixed};
 use crate::ir::{Node, NodeId, OpId, ValueId};
 use crate::passes::linear::{own_constant, sole_producer};
 use crate::require;
@@ -113,6 +113,7 @@ fn placed(cx: &Context<'_>, found: &Found<'_>, weight: ValueId, patch: &mut Patc
     let fits =
         missing.is_some_and(|m| found.placed[..m].iter().all(|&d| d == 1) && found.placed[m..] == shape[..]);
     require!(fits, weight, "a weight does not vary along the normalized dims as scale and bias do");
+    finite_weight(cx, weight)?;
     if shape == found.dims {
         return Ok(weight.into());
     }

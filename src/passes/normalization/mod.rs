@@ -7,6 +7,7 @@ pub(super) use absorb::Absorb;
 pub(super) use half::Half;
 
 use crate::ir::{Dim, NodeId, Use, ValueId};
+use crate::passes::linear::finite;
 use crate::passes::reduction::axes_of;
 use crate::require;
 use crate::rewrite::{Context, Miss, Pat, Patterns};
@@ -57,6 +58,14 @@ pub(super) fn stays_float(cx: &Context<'_>, root: NodeId) -> Result<(), Miss> {
             }
         }
     }
+    Ok(())
+}
+
+/// Refuses a constant scale or bias with an element that is not finite: what the operators compute first may be ∞ − ∞.
+pub(super) fn finite_weight(cx: &Context<'_>, weight: ValueId) -> Result<(), Miss> {
+    let tensor = cx.graph.const_value(weight).filter(|_| cx.graph.is_const(weight));
+    let finite = tensor.is_none_or(|t| finite(t, weight).is_ok());
+    require!(finite, weight, "an element of scale or bias is not finite");
     Ok(())
 }
 
