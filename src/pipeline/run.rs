@@ -179,18 +179,13 @@ impl Runner<'_> {
             self.exactness = self.exactness.and(entry.meta().exactness);
             self.last = Some(entry.id());
         }
-        match entry.work() {
-            // The engine has brought the rule to its own fixpoint.
-            Work::Rule(_) => self.rest[index] = Some(self.generation),
-            Work::Whole(_) => {
-                self.rest[index] = (applied == 0).then_some(self.generation);
-                if applied > 0 {
-                    if cx.changes_left == left {
-                        cx.changes_left -= 1;
-                    }
-                    cx.facts.infer_model(model, &mut Diags::new());
-                }
+        // What a rule removes may leave a value one reader, which it was not asked about again.
+        self.rest[index] = (applied == 0).then_some(self.generation);
+        if applied > 0 && matches!(entry.work(), Work::Whole(_)) {
+            if cx.changes_left == left {
+                cx.changes_left -= 1;
             }
+            cx.facts.infer_model(model, &mut Diags::new());
         }
         self.steps += left - cx.changes_left;
         let ran = &mut self.ran[index];

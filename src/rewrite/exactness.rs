@@ -5,14 +5,20 @@ use serde::Serialize;
 use std::fmt;
 
 /// The class of a rewrite: fixes its default level, the tolerance of its proof and the wording of its page.
+///
+/// No class speaks of what operators leave open: which of several elements is the largest or smallest where one is NaN,
+/// and what integer a float becomes that the type does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exactness {
-    /// Bit for bit the same.
+    /// Bit for bit the same, whatever goes in: zeros of either sign, subnormal numbers, infinities, the ends of integer
+    /// types. NaN stays NaN, of whatever bits.
     Exact,
-    /// The same formula with roundings in another order.
+    /// The same formula with roundings in another order. Infinities and NaN that go in come out where they did, but where
+    /// the formula is NaN of infinities or zeros, an operator in its place gives what it is defined to. The sign of a zero
+    /// may turn, and what overflows on the way, of finite numbers, need not in another order.
     Reassociates,
-    /// Another formula, whose largest relative error is known.
+    /// Another formula, whose largest relative error is known; otherwise as above.
     Approximates {
         /// The largest error relative to the largest magnitude of the output.
         bound: f64,

@@ -4,6 +4,7 @@ use onnxpress::analysis::{Facts, verify};
 use onnxpress::diag::Diags;
 use onnxpress::error::Result;
 use onnxpress::ir::{Attr, Model, NodeId, OpId};
+use onnxpress::pipeline::{Means, Options, Silent, run as run_passes};
 use onnxpress::rewrite::{
     Context, Exactness, Fusion, Match, Meta, Miss, OpsetRequest, PassContext, PassStats, Pat, Patch,
     Patterns, Rule, Var, apply, fusion,
@@ -228,6 +229,40 @@ fn s7_an_op_that_the_opset_or_target_lacks_refuses() {
     );
 }
 
+#[test]
+fn s7_a_type_that_the_op_lacks_refuses() {
+    let not = || fusion(DoubleNeg(|m, x| Ok(Patch::op("BitwiseNot", [m.get(x)]))));
+    assert_eq!(
+        refused(&*not(), &graph_at(18, "a = Neg(x)\nb = Neg(a)\ny = Relu(b)")),
+        ["BitwiseNot has no float at this opset"]
+    );
+    let integers = "<ir_version: 8, opset_import: [\"\" : 18]>\n\
+        g (int32[N,3] x) => (int32[N,3] y) {\na = Neg(x)\nb = Neg(a)\ny = Abs(b)\n}";
+    assert_eq!(run(&*not(), integers).1.applied, 1);
+}
+
+#[test]
+fn s7_a_rule_holds_from_its_opset_on() {
+    struct Late;
+    impl Fusion for Late {
+        type Vars = Var;
+        const META: Meta = Meta { since_opset: 18, ..META };
+        fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Var) {
+            let x = p.any();
+            (p.op("Neg", [p.op("Neg", [x])]), x.var())
+        }
+        fn rewrite(&self, m: &Match<'_>, x: &Var) -> Result<Patch, Miss> {
+            Ok(Patch::op("Abs", [m.get(*x)]))
+        }
+    }
+    let body = "a = Neg(x)\nb = Neg(a)\ny = Relu(b)";
+    assert_eq!(
+        refused(&*fusion(Late), &graph_at(17, body)),
+        ["test-rule needs opset 18 and the model has 17: see --opset"]
+    );
+    assert_eq!(run(&*fusion(Late), &graph_at(18, body)).1.applied, 1);
+}
+
 /// Replaces any node by `Abs` of its first input.
 struct Everything;
 
@@ -275,6 +310,21 @@ fn s10_a_rule_without_end_is_our_defect() {
     let error = try_run(&Endless, &mut model).unwrap_err();
     assert!(error.message().contains("test-rule never comes to an end"), "{error}");
     assert!(error.help().unwrap().contains("defect of onnxpress"));
+}
+
+#[test]
+fn a_rule_is_asked_again_about_what_it_has_left_one_reader() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (int64[N] x) => (int64[N] y) <int64 m = {-1}, int64 z = {0}, int64 o = {1}, int64 t = {2}> {\n\
+        a = Min(m, x)\nb = Clip(a, m, o)\nc = Clip(a, m, t)\nd = Min(z, c)\ny = Abs(b)\n}";
+    let mut model = parse_model(text).unwrap();
+    let options = Options::new(Target::named("onnx").unwrap());
+    let mut changes = || {
+        let means = Means { runtime: None, growth_budget: 0 };
+        run_passes(&mut model, &options, means, &mut Diags::new(), &mut Silent).unwrap().changes()
+    };
+    assert!(changes() > 0);
+    assert_eq!(changes(), 0);
 }
 
 /// `x * t * 0.5` for any `t` that is `1 + Tanh(x)`.

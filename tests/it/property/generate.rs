@@ -16,6 +16,7 @@ mod reduce;
 mod sizes;
 
 use super::sketch::Sketch;
+use super::special;
 pub(super) use calls::FUNCTIONS;
 use std::collections::BTreeMap;
 
@@ -41,6 +42,8 @@ pub(super) struct Generator {
     opset: u64,
     /// Formulas that rules reassociate, or operators that jump, never both: a jump makes rounding large.
     smooth: bool,
+    /// Floats to be found among the constants.
+    special: &'static [f64],
     inputs: Vec<String>,
     initializers: Vec<String>,
     lines: Vec<String>,
@@ -55,6 +58,7 @@ impl Generator {
             state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
             opset: 0,
             smooth: false,
+            special: &[],
             inputs: Vec::new(),
             initializers: Vec::new(),
             lines: Vec::new(),
@@ -63,6 +67,7 @@ impl Generator {
         };
         g.opset = [13, 15, 17, 18, 20, 21, 24, 24][g.below(8)];
         g.smooth = g.below(2) == 0;
+        g.special = special::floats(seed, g.smooth);
         for (dtype, dims, shape) in [
             ("float", "N,4", vec![N, 4]),
             ("float", "2,N,4", vec![2, N, 4]),
@@ -145,7 +150,25 @@ impl Generator {
     }
 
     fn number(&mut self) -> f64 {
-        [0.5, 1.0, 2.0, -1.5, 0.0, 0.25, 3.0, -0.0][self.below(8)]
+        match self.special.len() {
+            n if n > 0 && self.below(6) == 0 => self.special[self.below(n)],
+            _ => [0.5, 1.0, 2.0, -1.5, 0.0, 0.25, 3.0, -0.0][self.below(8)],
+        }
+    }
+
+    /// A number of a type as text, one of these or a special one.
+    fn number_of(&mut self, dtype: &str, tame: &[&str]) -> String {
+        match self.special.len() {
+            n if n > 0 && self.below(8) == 0 => {
+                let which = self.below(n);
+                if dtype.starts_with("int") {
+                    special::integer(dtype, which)
+                } else {
+                    format!("{:?}", self.special[which])
+                }
+            }
+            _ => tame[self.below(tame.len())].to_owned(),
+        }
     }
 
     /// A constant, sometimes one that a caller may override.
@@ -168,7 +191,7 @@ impl Generator {
         let name = self.fresh("k");
         let count = shape.iter().product();
         let elements: Vec<String> =
-            (0..count).map(|_| ["1", "2", "3", "-2", "5"][self.below(5)].to_owned()).collect();
+            (0..count).map(|_| self.number_of(dtype, &["1", "2", "3", "-2", "5"])).collect();
         self.initializers.push(format!("{dtype}{} {name} = {{{}}}", dims(shape), elements.join(", ")));
         name
     }
@@ -205,7 +228,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(44) {
+        match self.below(46) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -221,6 +244,9 @@ impl Generator {
             40 => self.sequenced(),
             41 => self.uniform(),
             42 => self.counted(),
+            43 => self.unfit_branch(),
+            44 if self.smooth => self.largest(),
+            45 if self.smooth => self.twice_stored(),
             7 => self.repeat(),
             8 => self.branch(),
             9 => self.constants(),
@@ -272,6 +298,7 @@ impl Generator {
         Sketch {
             opset: self.opset,
             smooth: self.smooth,
+            special: self.special,
             types: types.collect::<BTreeMap<String, String>>(),
             inputs: self.inputs,
             outputs,

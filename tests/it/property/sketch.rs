@@ -9,6 +9,8 @@ pub(super) struct Sketch {
     pub(super) opset: u64,
     /// Whether rounding is carried on about as large as it is made.
     pub(super) smooth: bool,
+    /// Floats that are found among the constants and the inputs.
+    pub(super) special: &'static [f64],
     /// Inputs as declared, `float[N,4] x1`; with ` = {..}` behind where a caller may override them.
     pub(super) inputs: Vec<String>,
     pub(super) outputs: Vec<String>,

@@ -100,6 +100,27 @@ impl Generator {
         }
     }
 
+    /// An `If` that only returns what can be gone on with where its condition holds, as it does in every run.
+    pub(super) fn unfit_branch(&mut self) {
+        let Some(x) = self.values.iter().find(|v| v.dtype == "float" && v.shape == [2, super::N, 4]).cloned()
+        else {
+            return;
+        };
+        let (at, size) = (self.ints(&[1]), self.ints(&[super::N as i64]));
+        let zero = self.ints(&[0]);
+        let s = self.inner(&format!("Shape ({})", x.name));
+        let d = self.inner(&format!("Gather ({s}, {at})"));
+        let condition = self.inner(&format!("Equal ({d}, {size})"));
+        let [p, q] = ["p", "q"].map(|stem| self.fresh(stem));
+        let y = self.inner(&format!(
+            "If ({condition}) <then_branch = t () => (float[] {p}) {{ {p} = Neg ({0}) }}, \
+             else_branch = e () => (float[] {q}) {{ {q} = Unsqueeze ({0}, {zero}) }}>",
+            x.name
+        ));
+        let (w, r) = (self.random_floats(&[1, 6, 4]), self.random_floats(&[1, 6, 2]));
+        self.emit(vec![2, 1, super::N, 2], &format!("GRU <hidden_size = 2> ({y}, {w}, {r})"));
+    }
+
     /// A `Scan` over the first axis, forward or backward.
     pub(super) fn scanned(&mut self) {
         let x = self.pick();

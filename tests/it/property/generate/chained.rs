@@ -25,7 +25,7 @@ impl Generator {
 
     fn bound(&mut self, dtype: &str) -> String {
         let name = self.fresh("k");
-        let bound = ["-1", "0", "1", "2"][self.below(4)];
+        let bound = self.number_of(dtype, &["-1", "0", "1", "2"]);
         self.initializers.push(format!("{dtype} {name} = {{{bound}}}"));
         name
     }

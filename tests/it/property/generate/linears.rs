@@ -47,6 +47,21 @@ impl Generator {
         first
     }
 
+    /// A table and its transposition, of which another product reads one.
+    pub(super) fn twice_stored(&mut self) {
+        let x = self.pick();
+        let Some((&inner, outer)) = x.shape.split_last() else { return };
+        let columns = 2 + self.below(4);
+        let table: Vec<f64> = (0..columns * inner).map(|_| self.number()).collect();
+        let turned: Vec<f64> =
+            (0..inner * columns).map(|i| table[i % columns * inner + i / columns]).collect();
+        let (table, turned) =
+            (self.floats(&[columns, inner], &table), self.floats(&[inner, columns], &turned));
+        let ids = self.ints(&[1, 0]);
+        self.emit(vec![2, inner], &format!("Gather ({table}, {ids})"));
+        self.emit([outer, &[columns]].concat(), &format!("MatMul ({}, {turned})", x.name));
+    }
+
     /// A convolution between a normalization, constant factor or summand before it and one after it.
     pub(super) fn scaled_window(&mut self) {
         let Some(x) = self.values.iter().find(|v| v.dtype == "float" && v.shape == [1, 3, 5, 5]) else {

@@ -164,6 +164,17 @@ impl Generator {
         let x = self.pick();
         let [n, channels, h, w] = x.shape[..] else { return };
         let pads = self.ints(&[0, 0, 0, 1, 0, 0, 1, 1]);
+        if self.below(3) == 0 {
+            let call = if self.below(2) == 0 {
+                let lowest = self.floats(&[], &[f64::NEG_INFINITY]);
+                format!("Pad ({}, {pads}, {lowest})", x.name)
+            } else {
+                format!("Pad ({}, {pads})", self.inner(&format!("Relu ({})", x.name)))
+            };
+            let p = self.inner(&call);
+            self.emit(vec![n, channels, h, w + 1], &format!("MaxPool <kernel_shape = [2, 2]> ({p})"));
+            return;
+        }
         let p = self.inner(&format!("Pad ({}, {pads})", x.name));
         if self.below(2) == 0 {
             let count = self.below(2);

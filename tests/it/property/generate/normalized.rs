@@ -5,8 +5,7 @@ use super::{Generator, Value};
 impl Generator {
     pub(super) fn normalized(&mut self) {
         let x = self.pick();
-        let bounded = self.inner(&format!("Tanh ({})", x.name));
-        let x = Value { name: bounded, ..x };
+        let x = self.within(x);
         match x.shape.len() {
             0 => {}
             3.. if self.below(3) == 0 => self.instance(&x),
@@ -14,6 +13,14 @@ impl Generator {
             _ if self.below(2) == 0 => self.root_mean_square(&x),
             _ => self.rescaled(&x),
         }
+    }
+
+    /// Bounded, but for some of what is an input of infinities.
+    pub(super) fn within(&mut self, x: Value) -> Value {
+        if x.name.starts_with('x') && self.special.contains(&f64::INFINITY) && self.below(2) == 0 {
+            return x;
+        }
+        Value { name: self.inner(&format!("Tanh ({})", x.name)), ..x }
     }
 
     /// `1 / Sqrt(ReduceMean(of²) + ε)` in one of its spellings.

@@ -6,8 +6,7 @@ use super::{Generator, Value};
 impl Generator {
     pub(super) fn recomposed(&mut self) {
         let x = self.pick();
-        let bounded = self.inner(&format!("Tanh ({})", x.name));
-        let x = Value { name: bounded, ..x };
+        let x = self.within(x);
         match self.below(7) {
             0 => self.softplus(&x),
             1 => self.mish(&x),

@@ -56,6 +56,24 @@ impl Generator {
         }
     }
 
+    /// Where the largest or smallest of elements is that are far apart.
+    pub(super) fn largest(&mut self) {
+        let x = self.pick();
+        let Some((&last, outer)) = x.shape.split_last() else { return };
+        let steps: Vec<f64> = (0..last).map(|i| 3.0 * ((i + 1) % last) as f64).collect();
+        let steps = self.floats(&[last], &steps);
+        let bounded = self.inner(&format!("Sin ({})", x.name));
+        let apart = self.inner(&format!("Add ({bounded}, {steps})"));
+        let (op, curve) = match self.below(4) {
+            0 => ("ArgMax", format!("Softmax <axis = -1> ({apart})")),
+            1 => ("ArgMin", format!("LogSoftmax <axis = -1> ({apart})")),
+            2 => ("ArgMax", format!("LogSoftmax <axis = -1> ({apart})")),
+            _ => ("ArgMin", format!("Sqrt ({})", self.inner(&format!("Relu ({apart})")))),
+        };
+        let curve = self.inner(&curve);
+        self.emit_as("int64", [outer, &[1]].concat(), &format!("{op} <axis = -1> ({curve})"));
+    }
+
     pub(super) fn reduce(&mut self, op: &str, x: &str, axis: i64, keep: usize) -> String {
         self.reduce_over(op, x, &[axis], keep)
     }
