@@ -66,9 +66,8 @@ impl Schema {
 
     /// Whether a tensor of this element type may be passed for `param`, one of this schema's own.
     pub fn allows(&self, param: &'static Param, dtype: DType) -> bool {
-        let element =
-            |t: &&str| t.strip_prefix("tensor(").and_then(|t| t.strip_suffix(')')) == Some(dtype.name());
-        self.allowed_types(param).iter().any(|t| element(&t))
+        let element = |t: &str| t.strip_prefix("tensor(")?.strip_suffix(')').map(|t| t == dtype.name());
+        self.allowed_types(param).iter().any(|t| element(t) == Some(true))
     }
 
     /// Whether a node may list `count` inputs, omitted ones between them counted.

@@ -16,7 +16,7 @@ impl Generator {
         let weight = self.random_floats(&[inner, columns]);
         let rows: usize = x.shape[..rank - 1].iter().product();
         let call = match self.below(8) {
-            7 if rank > 2 => {
+            0 | 1 | 7 if rank > 2 => {
                 let flat = [-1, inner as i64];
                 let restored: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
                 let (flat, restored) = (self.ints(&flat), self.ints(&restored));
