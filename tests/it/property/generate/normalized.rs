@@ -4,7 +4,10 @@ use super::{Generator, Value};
 
 impl Generator {
     pub(super) fn normalized(&mut self) {
-        let x = self.pick();
+        // Few values are images.
+        let image = self.values.iter().find(|v| v.dtype == "float" && v.shape.len() == 4).cloned();
+        let picked = self.pick();
+        let x = image.filter(|_| self.below(3) == 0).unwrap_or(picked);
         let x = self.within(x);
         match x.shape.len() {
             0 => {}
