@@ -1,7 +1,7 @@
 //! Commits a patch, or takes back what it had begun and says why.
 
 use super::patch::{Patch, Ref};
-use super::{Meta, Miss, border};
+use super::{Meta, Miss, border, cycle};
 use crate::analysis::{Env, Facts};
 use crate::ir::{
     Def, Graph, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Truth, Use, ValueId, captures,
@@ -44,7 +44,7 @@ pub(super) fn commit(
     closed(graph, &patch)?;
     supported(site, &patch)?;
     visible(site, graph, &patch)?;
-    acyclic(graph, &patch)?;
+    cycle::check(graph, &patch)?;
 
     let added = add(site, graph, facts, &patch);
     let replace = resolve(&patch, graph, &added);
@@ -139,69 +139,13 @@ fn needs(op: OpId, version: Option<i64>) -> String {
 /// S3: the match and all inputs of the patch are visible in the root's region.
 fn visible(site: &Site<'_>, graph: &Graph, patch: &Patch) -> Result<(), Miss> {
     let region = graph.node(site.root).region();
-    for value in old_inputs(patch) {
+    for value in patch.old_inputs() {
         let inside_splice = patch.splice.is_some() && graph.region_of(value) == patch.splice;
         if !inside_splice && !graph.is_visible(value, region) {
             return Err(Miss::because("an input is not visible here", value));
         }
     }
     Ok(())
-}
-
-fn old_inputs(patch: &Patch) -> impl Iterator<Item = ValueId> + '_ {
-    patch.nodes.iter().flat_map(|n| &n.inputs).chain(patch.replace.iter().map(|(_, new)| new)).filter_map(
-        |r| match r {
-            Ref::Old(v) => Some(*v),
-            _ => None,
-        },
-    )
-}
-
-/// S4: no input of the patch depends on a value that it replaces.
-fn acyclic(graph: &Graph, patch: &Patch) -> Result<(), Miss> {
-    let replaced: FxHashSet<ValueId> = patch.replace.iter().map(|(old, _)| *old).collect();
-    // What all that is replaced depends on cannot depend on any of it.
-    let before = common_ancestors(graph, &replaced);
-    let mut pending: Vec<ValueId> = old_inputs(patch).filter(|v| !before.contains(v)).collect();
-    let mut seen = FxHashSet::default();
-    while let Some(value) = pending.pop() {
-        if replaced.contains(&value) {
-            return Err(Miss::because("the new nodes would read what they replace", value));
-        }
-        if let Some(node) = graph.producer(value)
-            && seen.insert(node)
-        {
-            pending.extend(graph.node(node).inputs().flatten());
-            pending.extend(captures(graph, node));
-        }
-    }
-    Ok(())
-}
-
-/// Values that the producers of all these read, as far as [`close_ancestors`] looks.
-fn common_ancestors(graph: &Graph, values: &FxHashSet<ValueId>) -> FxHashSet<ValueId> {
-    let producers: FxHashSet<Option<NodeId>> = values.iter().map(|&v| graph.producer(v)).collect();
-    let sets =
-        producers.into_iter().map(|p| p.map_or_else(FxHashSet::default, |p| close_ancestors(graph, p)));
-    sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
-}
-
-/// Values that the node reads, the nearest few dozen nodes deep: enough for most patches to need no search.
-fn close_ancestors(graph: &Graph, node: NodeId) -> FxHashSet<ValueId> {
-    let mut values = FxHashSet::default();
-    let mut nodes = vec![node];
-    let mut at = 0;
-    while at < nodes.len() && nodes.len() < 64 {
-        for value in graph.node(nodes[at]).inputs().flatten() {
-            if values.insert(value)
-                && let Some(producer) = graph.producer(value)
-            {
-                nodes.push(producer);
-            }
-        }
-        at += 1;
-    }
-    values
 }
 
 /// What can only be told of nodes that are there: S7 of their types, S2 and S5.

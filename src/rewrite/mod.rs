@@ -19,6 +19,7 @@
 mod border;
 mod commit;
 mod context;
+mod cycle;
 mod engine;
 mod exactness;
 mod fusion;

@@ -193,4 +193,13 @@ impl Patch {
     pub fn splice(&mut self, body: RegionId) {
         self.splice = Some(body);
     }
+
+    /// Values of the graph that the new nodes read, or that replace others.
+    pub(super) fn old_inputs(&self) -> impl Iterator<Item = ValueId> + '_ {
+        let read = self.nodes.iter().flat_map(|n| &n.inputs);
+        read.chain(self.replace.iter().map(|(_, new)| new)).filter_map(|r| match r {
+            Ref::Old(v) => Some(*v),
+            _ => None,
+        })
+    }
 }

@@ -7,7 +7,7 @@ use onnxpress::ir::{Attr, Model, NodeId, OpId};
 use onnxpress::pipeline::{Means, Options, Silent, run as run_passes};
 use onnxpress::rewrite::{
     Context, Exactness, Fusion, Match, Meta, Miss, OpsetRequest, PassContext, PassStats, Pat, Patch,
-    Patterns, Rule, Var, apply, fusion,
+    Patterns, Ref, Rule, Var, apply, fusion,
 };
 use onnxpress::target::Target;
 use onnxpress::text::{PrintOptions, parse_model, print_model};
@@ -192,6 +192,35 @@ fn s4_a_patch_that_reads_what_it_replaces_refuses() {
         refused(&Cyclic, &graph("a = Relu(x)\ny = Exp(a)")),
         ["the new nodes would read what they replace"]
     );
+}
+
+/// Writes `Abs` for `Relu` and then the sum anew, whose other operand depends on what is replaced.
+struct Apart;
+
+impl Rule for Apart {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+    fn ops(&self) -> &[OpId] {
+        const OPS: &[OpId] = &[OpId::onnx("Add")];
+        OPS
+    }
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+        let (a, b) = (cx.node(node).input(0), cx.node(node).input(1));
+        let relu = a.and_then(|a| cx.graph.producer_is(a, "Relu")).ok_or(Miss::Silent)?;
+        let mut patch = Patch::new();
+        let new = patch.node("Abs", [Ref::from(cx.node(relu).input(0))]);
+        let root = patch.node("Add", [new, Ref::from(b)]);
+        patch.replace(cx.node(relu).outputs()[0], new);
+        patch.replace(cx.node(node).outputs()[0], root);
+        Ok(patch)
+    }
+}
+
+#[test]
+fn s4_a_patch_may_read_what_depends_on_its_own_new_nodes() {
+    let (model, stats) = run(&Apart, &graph("a = Relu(x)\nb = Exp(a)\ny = Add(a, b)"));
+    assert_eq!((stats.applied, ops(&model)), (1, vec!["Abs", "Add", "Exp"]));
 }
 
 #[test]
