@@ -27,6 +27,7 @@ pub mod fuse_gelu;
 pub mod fuse_gelu_tanh;
 pub mod fuse_conv_batch_norm;
 pub mod fuse_inverse;
+pub mod share_signs;
 pub mod fuse_hard_sigmoid;
 pub mod fuse_hard_swish;
 pub mod fuse_softplus;

@@ -4,8 +4,9 @@ use super::{Generator, Value};
 
 impl Generator {
     pub(super) fn moved(&mut self) {
-        match self.below(6) {
+        match self.below(7) {
             5 => self.headed(),
+            6 => self.rotated(),
             0 => self.slices(),
             1 => self.expanded(),
             2 => self.casts(),
@@ -69,6 +70,23 @@ impl Generator {
         let m = self.inner(&format!("{op} ({r}, {weight})"));
         let u = self.inner(&format!("Reshape ({m}, {back})"));
         self.emit(vec![second, first, columns], &format!("Transpose <perm = [1, 0, 2]> ({u})"));
+    }
+
+    /// Halves the other way round, one of them negated, times one factor.
+    fn rotated(&mut self) {
+        let x = self.pick();
+        let Some(&last) = x.shape.last().filter(|n| n.is_multiple_of(2)) else { return };
+        let factor = self.inner(&format!("Sin ({})", x.name));
+        let half = last as i64 / 2;
+        for op in ["Neg", "Tanh"] {
+            let whole = self.inner(&format!("{op} ({})", x.name));
+            let sizes = self.ints(&[half, half]);
+            let (a, b) = (self.fresh("t"), self.fresh("t"));
+            self.lines.push(format!("{a}, {b} = Split <axis = -1> ({whole}, {sizes})"));
+            let negated = self.inner(&format!("Neg ({b})"));
+            let turned = self.inner(&format!("Concat <axis = -1> ({negated}, {a})"));
+            self.emit(x.shape.clone(), &format!("Mul ({turned}, {factor})"));
+        }
     }
 
     /// Each element along an axis two times.
