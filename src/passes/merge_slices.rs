@@ -15,7 +15,7 @@
 //! Exact. Starts, ends and indices are constants, and the sizes of the axes concerned are known numbers.
 //!
 //! Slices become one `Split` when together they cover the axis and none overlaps another. A roll is one `Gather` when
-//! nothing else reads the slices. Gathers by constants and movements in a row become a single `Gather` over one
+//! nothing else reads the slices and each index moves 64 bytes or more. Gathers by constants and movements in a row become a single `Gather` over one
 //! flattened axis when that takes fewer nodes and each index moves 64 bytes or more.
 
 use crate::error::Result;

@@ -1,6 +1,7 @@
 //! An axis that is repeated in a new axis behind it, and then merged with that.
 
 use crate::ir::{Dim, NodeId, ValueId};
+use crate::passes::layout::moves_blocks;
 use crate::passes::linear::sole_producer;
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
@@ -8,8 +9,6 @@ use crate::tensor::Tensor;
 
 /// Indices that are written down at most.
 const MOST: u64 = 1 << 16;
-/// What each index moves at least, so that a `Gather` is as quick as what it replaces.
-const FEWEST_BYTES: u64 = 64;
 
 /// Picks each element several times.
 pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
@@ -23,7 +22,7 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     let found = Repeated::find(cx, expand, n.outputs()[0]).ok_or(Miss::Silent)?;
     sole_producer(cx, value, node)?;
     require!(!cx.in_function, value, "a function cannot hold the indices");
-    let Repeated { x, axis, size, times, bytes } = found;
+    let Repeated { x, axis, size, times } = found;
     let mut patch = Patch::new();
     if size == 1 {
         let rank = cx.graph.rank(x).ok_or(Miss::Silent)?;
@@ -32,7 +31,7 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
         patch.node("Expand", [Ref::Old(x), sizes]);
         return Ok(patch);
     }
-    require!(bytes >= FEWEST_BYTES, value, "each index would move little");
+    require!(moves_blocks(cx, x, axis), value, "each index would move little");
     let indices: Vec<i64> = (0..size * times).map(|at| at / times).collect();
     let indices = patch.constant(Tensor::vector(&indices));
     patch.node("Gather", [Ref::Old(x), indices]);
@@ -46,8 +45,6 @@ struct Repeated {
     axis: usize,
     size: i64,
     times: i64,
-    /// What is known of the bytes behind an index.
-    bytes: u64,
 }
 
 impl Repeated {
@@ -61,10 +58,8 @@ impl Repeated {
         let mut dims = from.to_vec();
         dims.remove(axis + 1);
         let x = before(cx, unsqueezed, &dims)?;
-        let rest = dims[axis + 1..].iter().filter_map(Dim::as_fixed);
-        let bytes = rest.fold(cx.graph.dtype(x)?.bits() as u64 / 8, u64::saturating_mul);
         dims[axis] = Dim::Fixed(size * times);
-        let found = Self { x, axis, size: size as i64, times: times as i64, bytes };
+        let found = Self { x, axis, size: size as i64, times: times as i64 };
         same(cx.graph.shape(merged)?, &dims).then_some(found)
     }
 }

@@ -1,5 +1,6 @@
 //! Slices of one value along the axis along which they are joined.
 
+use super::super::layout::moves_blocks;
 use super::ranges::{Range, axis, ranges};
 use crate::ir::{NodeId, Use, ValueId};
 use crate::rewrite::{Context, Patch, Ref};
@@ -24,9 +25,10 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Option<Patch> {
             return None;
         }
     }
+    let whole = whole.filter(|&w| moves_blocks(cx, w, at))?;
     let mut patch = Patch::new();
     let indices = patch.constant(Tensor::vector(&indices));
-    patch.node("Gather", [Ref::Old(whole?), indices]);
+    patch.node("Gather", [Ref::Old(whole), indices]);
     patch.set_attr("axis", at as i64);
     Some(patch)
 }

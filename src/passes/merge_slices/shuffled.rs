@@ -1,6 +1,6 @@
 //! Gathers by constants and movements in a row: one `Gather` along one flattened axis.
 
-use super::super::layout::{Axes, Known, Layout, Op, plans, realize, shape};
+use super::super::layout::{Axes, FEWEST_BYTES, Known, Layout, Op, plans, realize, shape};
 use super::ranges::gather;
 use crate::ir::{Dim, NodeId};
 use crate::rewrite::{Context, Patch, Ref};
@@ -8,8 +8,6 @@ use crate::tensor::Tensor;
 
 /// More indices than this are not written down.
 const MOST: u64 = 1 << 16;
-/// What each index moves at least, so that a `Gather` is as quick as what it replaces.
-const FEWEST_BYTES: u64 = 64;
 /// Chains are followed that far.
 const LONGEST: usize = 12;
 
