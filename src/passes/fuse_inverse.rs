@@ -7,8 +7,11 @@
 //!
 //! Reassociates. The inverses are `Reciprocal` or a quotient of floats whose dividend is one, and `Neg`; they must not be
 //! read elsewhere.
+//!
+//! Refused: quotients and products that `DynamicQuantizeLinear` reads, whose steps move with a rounding.
 
 use crate::ir::OpId;
+use crate::passes::normalization::stays_float;
 use crate::require;
 use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
 use crate::tensor::DType;
@@ -54,6 +57,9 @@ impl Fusion for FuseInverse {
             y,
             "a quotient of integers is cut off"
         );
+        if inverts {
+            stays_float(m.cx(), m.root())?;
+        }
         let op = match op {
             MUL => DIV,
             DIV => MUL,
