@@ -118,8 +118,9 @@ impl Generator {
     fn pick_of(&mut self, dtypes: &[&str]) -> Value {
         let fitting: Vec<usize> =
             (0..self.values.len()).filter(|&i| dtypes.contains(&self.values[i].dtype)).collect();
-        // Late values make deep graphs.
-        let at = self.below(fitting.len()).max(self.below(fitting.len()));
+        // Late values make deep graphs, and in deep graphs NaN is everywhere.
+        let (a, b) = (self.below(fitting.len()), self.below(fitting.len()));
+        let at = if self.special.is_empty() { a.max(b) } else { a.min(b) };
         self.values[fitting[at]].clone()
     }
 
@@ -280,7 +281,10 @@ impl Generator {
     fn finish(mut self) -> Sketch {
         let last = self.values.len() - 1;
         let mut outputs: Vec<Value> = Vec::new();
-        for at in [last, self.below(last + 1), self.below(last + 1), self.below(4)] {
+        // What becomes of special numbers is lost further on.
+        let more = if self.special.is_empty() { 2 } else { 6 };
+        let ends: Vec<usize> = (0..more).map(|_| self.below(last + 1)).collect();
+        for at in [last, self.below(4)].into_iter().chain(ends) {
             let value = self.values[at].clone();
             if !outputs.iter().any(|o| o.name == value.name) {
                 outputs.push(value);

@@ -220,7 +220,7 @@ fn is_noise(
         let within = |m: Metrics| {
             let class =
                 m.dtype.map_or(0.0, |d| class.tolerance(d).abs + class.tolerance(d).rel * m.reference_max);
-            (m.same_pattern || floor.unstable) && m.max_abs <= class.max(FLOORS * floor.abs)
+            m.same_pattern && m.max_abs <= class.max(FLOORS * floor)
         };
         compare(a, b).is_ok_and(within)
     })

@@ -10,7 +10,8 @@ impl Generator {
         for _ in 0..2 + self.below(3) {
             let [low, high] = [0, 1].map(|_| self.bound(x.dtype));
             let call = match self.below(if float { 9 } else { 5 }) {
-                0 | 1 => format!("Max ({value}, {low})"),
+                0 => format!("Max ({value}, {low})"),
+                1 => format!("Clip ({value}, {low})"),
                 2 => format!("Min ({high}, {value})"),
                 3 => format!("Clip ({value}, {low}, {high})"),
                 4 => format!("Clip ({value}, , {high})"),
