@@ -60,6 +60,9 @@ pub fn element_count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }
 
+/// Bytes of a result that are computed at once: an expression takes about as much, and chains of them hold each other.
+const SMALL_EXPR: usize = 1 << 10;
+
 impl Tensor {
     /// Builds a tensor.
     ///
@@ -98,12 +101,16 @@ impl Tensor {
         Self::new(DType::String, shape, Data::Strings(strings.into()))
     }
 
-    /// A tensor computed when it is needed; type and shape are the expression's.
+    /// A tensor computed when it is needed, or at once where that takes no more memory than the expression; type and
+    /// shape are the expression's.
     ///
     /// # Errors
     /// The expression's operands do not fit each other.
     pub fn from_expr(expr: Expr) -> Result<Self> {
         let (dtype, shape) = expr.signature()?;
+        if expr.byte_len()? <= SMALL_EXPR && dtype != DType::String {
+            return Self::from_bytes(dtype, &shape, expr.eval());
+        }
         Self::new(dtype, &shape, Data::Expr(Arc::new(expr)))
     }
 

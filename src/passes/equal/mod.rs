@@ -1,6 +1,6 @@
 //! Nodes that compute the same from the same, with the bodies inside them.
 
-use crate::ir::{Attr, Attribute, Def, Graph, Node, NodeId, RegionId, ValueId, topological};
+use crate::ir::{Attr, Attribute, Def, Graph, Node, NodeId, RegionId, ValueId, captures, topological};
 use crate::rewrite::Context;
 
 use crate::tensor::Tensor;
@@ -25,7 +25,7 @@ pub(super) fn is_pure(cx: &Context<'_>, id: NodeId) -> bool {
     true
 }
 
-/// Equal nodes have equal numbers; of bodies only the ops count.
+/// Equal nodes have equal numbers; of bodies only the ops count, and what is read from outside.
 pub(super) fn hash(graph: &Graph, id: NodeId) -> u64 {
     let node = graph.node(id);
     let mut hasher = FxHasher::default();
@@ -35,6 +35,9 @@ pub(super) fn hash(graph: &Graph, id: NodeId) -> u64 {
     // Attributes may be written in any order.
     let attrs = node.attrs().iter().map(|a| hash_attribute(graph, a)).fold(0u64, u64::wrapping_add);
     attrs.hash(&mut hasher);
+    let computed = |v: &ValueId| !matches!(graph.value(*v).def(), Def::Initializer { .. });
+    let read = captures(graph, id).into_iter().filter(computed).map(|v| v.index() as u64);
+    read.fold(0u64, u64::wrapping_add).hash(&mut hasher);
     hasher.finish()
 }
 
