@@ -56,6 +56,7 @@ pub mod remove_sequences;
 pub mod fold_uniform;
 pub mod skip_monotone;
 pub mod merge_reduces;
+pub mod fuse_attention;
 pub mod remove_dead;
 
 mod equal;

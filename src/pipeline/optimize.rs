@@ -108,6 +108,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         exactness: outcome.exactness.to_string(),
         changes: outcome.changes(),
         sweeps: outcome.sweeps,
+        fused: fused(&outcome),
         passes: outcome.passes.into_iter().map(pass).collect(),
         parity,
         seconds: start.elapsed().as_secs_f64(),
@@ -191,6 +192,12 @@ fn may_write(status: Status, proof: &Proof) -> bool {
         Status::Failed => proof.force,
         Status::Unproven => !proof.require,
     }
+}
+
+/// How much the passes called `fuse-…` have made.
+fn fused(outcome: &Outcome) -> BTreeMap<String, usize> {
+    let made = |ran: &Ran| Some((ran.id.strip_prefix("fuse-")?.to_owned(), ran.stats.applied));
+    outcome.passes.iter().filter_map(made).filter(|(_, count)| *count > 0).collect()
 }
 
 fn not_proved(outcome: &Outcome, status: Status, reason: &str) -> Verdict {

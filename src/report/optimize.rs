@@ -63,6 +63,8 @@ pub struct OptimizeReport {
     pub changes: u64,
     /// How often the passes went over the model until nothing changed.
     pub sweeps: usize,
+    /// What the passes called `fuse-…` have made, by what follows in their name.
+    pub fused: BTreeMap<String, usize>,
     /// Every pass that was run, in order.
     pub passes: Vec<PassReport>,
     /// The proof.

@@ -32,8 +32,9 @@ pub(super) fn commit(
     site: &Site<'_>,
     graph: &mut Graph,
     facts: &mut Facts,
-    mut patch: Patch,
+    patch: Patch,
 ) -> Result<Vec<NodeId>, Miss> {
+    let mut patch = writable(site, patch)?;
     if patch.replace.is_empty() {
         let root = graph.node(site.root).outputs().first();
         let (Some(&root), Some(last)) = (root, patch.nodes.len().checked_sub(1)) else {
@@ -42,7 +43,6 @@ pub(super) fn commit(
         patch.replace.push((root, Ref::New { node: last as u32, output: 0 }));
     }
     closed(graph, &patch)?;
-    supported(site, &patch)?;
     visible(site, graph, &patch)?;
     cycle::check(graph, &patch)?;
 
@@ -94,13 +94,23 @@ fn closed(graph: &Graph, patch: &Patch) -> Result<(), Miss> {
     Ok(())
 }
 
+/// The patch, or what it names for where it cannot be written.
+fn writable(site: &Site<'_>, mut patch: Patch) -> Result<Patch, Miss> {
+    let otherwise = patch.otherwise.take();
+    match (supported(site, &patch), otherwise) {
+        (Ok(()), _) => Ok(patch),
+        (Err(miss), Some(other)) => writable(site, *other).map_err(|_| miss),
+        (Err(miss), None) => Err(miss),
+    }
+}
+
 /// S7: the rule holds at the model's opset; new ops exist there and in the target's table.
 fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
     for op in patch.nodes.iter().map(|n| n.op) {
         if !site.target.may_add(op) {
             return Err(Miss::because(format!("the target {} gets no {op}", site.target.id), None));
         }
-        let version = site.env.opsets.get(op.domain);
+        let version = site.env.opsets.get(op.domain).or_else(|| implied_version(op));
         if version.is_some_and(|v| !site.target.runs(op, v)) {
             return Err(Miss::because(
                 format!("the target {} takes no {op} at this opset", site.target.id),
@@ -123,6 +133,12 @@ fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
         return Err(Miss::because("a function cannot hold the new constant", None));
     }
     Ok(())
+}
+
+/// The version of a domain that is imported with its first op.
+pub(super) fn implied_version(op: OpId) -> Option<i64> {
+    let newest = schema::versions(op.domain, op.name).last()?;
+    (!op.domain.is_empty()).then_some(newest.since)
 }
 
 fn needs(op: OpId, version: Option<i64>) -> String {

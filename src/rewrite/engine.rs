@@ -1,6 +1,6 @@
 //! Drives one rule over the root graph, all bodies and all functions to a fixpoint.
 
-use super::commit::{Site, commit};
+use super::commit::{Site, commit, implied_version};
 use super::{Context, Miss, PassContext, PassStats, Rule};
 use crate::analysis::{Env, Facts};
 use crate::error::{Error, Result};
@@ -23,16 +23,30 @@ pub fn apply(rule: &dyn Rule, model: &mut Model, cx: &mut PassContext<'_>) -> Re
     let done = run.over(graph, &mut facts, cx);
     *cx.facts = facts;
     done?;
+    import(rule, graph, opsets);
     for i in 0..functions.len() {
         // A body sees no types: they differ from call to call.
         let mut body = std::mem::take(&mut functions[i].graph);
         let opsets = functions[i].opsets.clone();
         let mut run = Run { rule, opsets: &opsets, functions, in_function: true, stats: &mut stats };
         let done = run.over(&mut body, &mut Facts::new(), cx);
+        import(rule, &body, &mut functions[i].opsets);
         functions[i].graph = body;
         done?;
     }
     Ok(stats)
+}
+
+/// Imports the domains of ops that the rule has added.
+fn import(rule: &dyn Rule, graph: &Graph, opsets: &mut Opsets) {
+    for &op in rule.meta().emits {
+        if opsets.get(op.domain).is_none()
+            && let Some(version) = implied_version(op)
+            && graph.nodes().any(|(_, n)| n.op() == op)
+        {
+            opsets.set(op.domain, version);
+        }
+    }
 }
 
 /// Applies rules again and again until none fires, each where none before it does.

@@ -34,6 +34,7 @@ pub(super) struct Fixture {
     pub(super) budget: u64,
     pub(super) runtime: bool,
     pub(super) opset: OpsetRequest,
+    pub(super) target: String,
     text: String,
 }
 
@@ -49,6 +50,7 @@ impl Fixture {
             budget: BUDGET,
             runtime: true,
             opset: OpsetRequest::Keep,
+            target: "onnx".to_owned(),
             text: String::new(),
         }
     }
@@ -76,6 +78,7 @@ impl Fixture {
                 }
                 "budget" => fixture.budget = rest.parse().unwrap(),
                 "opset" => fixture.opset = OpsetRequest::Version(rest.parse().unwrap()),
+                "target" => fixture.target = rest.to_owned(),
                 "runtime" => fixture.runtime = rest != "none",
                 _ => panic!("{:?}: {line}", fixture.path),
             }

@@ -1,5 +1,6 @@
 //! Random typed graphs: every operand fits where it is used once `N` is 3.
 
+mod attended;
 mod bodies;
 mod calls;
 mod chained;
@@ -266,6 +267,7 @@ impl Generator {
             26 if self.smooth => self.scaled_layer(),
             27 if self.smooth => self.scaled_window(),
             28 if self.smooth => self.inverse(),
+            29 if self.smooth => self.attention(),
             20 if self.smooth => self.layer_norm(),
             21 if self.smooth => self.gelu(),
             22 if self.smooth => self.gelu_tanh(),

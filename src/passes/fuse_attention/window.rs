@@ -1,0 +1,79 @@
+//! Masks of windows: the product is seen as `[batch, windows, heads, queries, keys]` while they are added.
+
+use crate::ir::{Dim, NodeId, ValueId};
+use crate::require;
+use crate::rewrite::{Context, Miss, Patch, Ref};
+use crate::tensor::Tensor;
+
+/// `[batch * windows, heads, …]` and the mask that all batches share.
+pub(super) struct Windows {
+    count: i64,
+    heads: i64,
+    /// `[1, windows, 1 or heads, queries, keys]`.
+    pub(super) mask: ValueId,
+}
+
+impl Windows {
+    /// Reads what the `Reshape` back to rank 4 ends, and the product before it.
+    pub(super) fn read(cx: &Context<'_>, reshape: NodeId) -> Result<(Self, ValueId), Miss> {
+        let back = cx.node(reshape).outputs()[0];
+        let no = || Miss::because("a Reshape stands between the product and its Softmax", back);
+        let sum = cx.node(reshape).input(0).filter(|&v| cx.graph.value(v).uses().len() == 1).ok_or_else(no)?;
+        let add = cx.node(cx.graph.producer_is(sum, "Add").ok_or_else(no)?);
+        let (Some(a), Some(b)) = (add.input(0), add.input(1)) else { return Err(Miss::Silent) };
+        let product = |v: ValueId| {
+            let node = cx.graph.producer_is(v, "Reshape").filter(|_| cx.graph.value(v).uses().len() == 1)?;
+            let from = cx.node(node).input(0)?;
+            let count = windows(cx.graph.shape(from)?, cx.graph.shape(v)?, cx.graph.shape(back)?)?;
+            Some((from, count))
+        };
+        let ((from, (count, heads)), mask) = match (product(a), product(b)) {
+            (Some(found), _) => (found, b),
+            (None, Some(found)) => (found, a),
+            _ => return Err(no()),
+        };
+        let fits = match cx.graph.shape(mask) {
+            Some([batch, windows, ..]) => {
+                batch.as_fixed() == Some(1) && windows.as_fixed() == u64::try_from(count).ok()
+            }
+            _ => false,
+        };
+        require!(fits && cx.graph.rank(mask) == Some(5), mask, "the mask is not one for each window");
+        Ok((Self { count, heads, mask }, from))
+    }
+
+    /// Windows times heads.
+    pub(super) fn heads(&self) -> Option<i64> {
+        self.count.checked_mul(self.heads)
+    }
+
+    /// `[batch * windows, heads, …]` as `[batch, windows * heads, …]`.
+    pub(super) fn join(&self, patch: &mut Patch, value: Ref) -> Option<Ref> {
+        reshaped(patch, value, &[-1, self.heads()?, 0, 0])
+    }
+
+    /// And back.
+    pub(super) fn part(&self, patch: &mut Patch, value: Ref) -> Option<Ref> {
+        reshaped(patch, value, &[-1, self.heads, 0, 0])
+    }
+
+    /// `[1, windows, heads, …]` as `[1, windows * heads, …]`.
+    pub(super) fn join_mask(&self, patch: &mut Patch, value: Ref, [queries, keys]: [&Dim; 2]) -> Option<Ref> {
+        let size = |dim: &Dim| i64::try_from(dim.as_fixed()?).ok();
+        reshaped(patch, value, &[1, self.heads()?, size(queries)?, size(keys)?])
+    }
+}
+
+/// Windows and heads, where `[batch * windows, heads, …]` becomes `[batch, windows, heads, …]` and that again.
+fn windows(from: &[Dim], split: &[Dim], back: &[Dim]) -> Option<(i64, i64)> {
+    let [_, count, heads, ..] = split else { return None };
+    let same = |a: &[Dim], b: &[Dim]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b).is_proven());
+    let size = |dim: &Dim| i64::try_from(dim.as_fixed()?).ok().filter(|&n| n > 0);
+    let fits = from.len() == 4 && split.len() == 5 && same(&from[1..], &split[2..]) && same(from, back);
+    if fits { Some((size(count)?, size(heads)?)) } else { None }
+}
+
+pub(super) fn reshaped(patch: &mut Patch, value: Ref, to: &[i64]) -> Option<Ref> {
+    let shape = patch.constant(Tensor::from_slice(&[to.len()], to).ok()?);
+    Some(patch.node("Reshape", [value, shape]))
+}

@@ -1,0 +1,50 @@
+//! Queries, keys and values of one input, split into heads in several ways.
+
+use super::{Generator, N};
+
+impl Generator {
+    pub(super) fn attention(&mut self) {
+        let fitting = |v: &&super::Value| v.dtype == "float" && v.shape == [2, N, 4];
+        let Some(x) = self.values.iter().rev().find(fitting).map(|v| v.name.clone()) else { return };
+        let query = self.heads(&x, "[0, 2, 1, 3]");
+        let key = match self.below(2) {
+            0 => self.heads(&x, "[0, 2, 3, 1]"),
+            _ => {
+                let key = self.heads(&x, "[0, 2, 1, 3]");
+                self.inner(&format!("Transpose <perm = [0, 1, 3, 2]> ({key})"))
+            }
+        };
+        let value = self.heads(&x, "[0, 2, 1, 3]");
+        let mut scores = self.inner(&format!("MatMul ({query}, {key})"));
+        if self.below(3) > 0 {
+            let (scale, _) = self.scalar(0.5);
+            scores = self.inner(&format!("Mul ({scores}, {scale})"));
+        }
+        let masked = f64::from([-1.0, -1e9, f32::MIN][self.below(3)]);
+        for shape in [vec![N], vec![2, 1, 1, N], vec![2, 1, 1]] {
+            if self.below(3) == 0 {
+                let count = shape.iter().product();
+                let elements: Vec<f64> = (0..count).map(|_| [0.0, 0.5, masked][self.below(3)]).collect();
+                let mask = self.floats(&shape, &elements);
+                scores = self.inner(&format!("Add ({scores}, {mask})"));
+            }
+        }
+        let weights = self.inner(&format!("Softmax <axis = -1> ({scores})"));
+        let output = self.inner(&format!("MatMul ({weights}, {value})"));
+        let turned = self.inner(&format!("Transpose <perm = [0, 2, 1, 3]> ({output})"));
+        let shape = self.ints(&[0, 0, 4]);
+        self.emit(vec![2, N, 4], &format!("Reshape ({turned}, {shape})"));
+    }
+
+    /// Two heads of two, of the input or of a product with it.
+    fn heads(&mut self, x: &str, perm: &str) -> String {
+        let mut value = x.to_owned();
+        if self.below(2) == 0 {
+            let weight = self.random_floats(&[4, 4]);
+            value = self.inner(&format!("MatMul ({x}, {weight})"));
+        }
+        let shape = self.ints(&[0, 0, 2, 2]);
+        let split = self.inner(&format!("Reshape ({value}, {shape})"));
+        self.inner(&format!("Transpose <perm = {perm}> ({split})"))
+    }
+}
