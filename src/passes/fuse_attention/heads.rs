@@ -94,7 +94,9 @@ fn is_merged(flat: &[Dim], split: &[Dim]) -> bool {
     match (flat, split) {
         ([b, t, width], [sb, st, heads, size]) => {
             let product = heads.mul(size);
-            b.same(sb).is_proven() && t.same(st).is_proven() && product.is_some_and(|p| p.same(width).is_proven())
+            b.same(sb).is_proven()
+                && t.same(st).is_proven()
+                && product.is_some_and(|p| p.same(width).is_proven())
         }
         _ => false,
     }

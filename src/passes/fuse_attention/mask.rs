@@ -85,7 +85,8 @@ fn masks_by_infinity(cx: &Context<'_>, value: ValueId, quarter: f64) -> bool {
 
 fn joined(patch: &mut Patch, sum: Option<Sum>, value: Ref, shape: &[Dim], all: [&Dim; 2]) -> Sum {
     let at = |back: usize| shape.len().checked_sub(back).map(|at| &shape[at]);
-    let covers = [(2, all[0]), (1, all[1])].map(|(back, dim)| at(back).is_some_and(|d| d.same(dim).is_proven()));
+    let covers =
+        [(2, all[0]), (1, all[1])].map(|(back, dim)| at(back).is_some_and(|d| d.same(dim).is_proven()));
     match sum {
         None => Sum { value, rank: shape.len(), covers },
         Some(before) => Sum {

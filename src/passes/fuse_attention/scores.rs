@@ -96,7 +96,11 @@ impl Formula {
             operand.shape(cx).ok_or_else(|| Miss::because("the shape of an operand is not known", at))
         };
         let (q, k, v) = (shape(&self.query)?, shape(&self.key)?, shape(&self.value)?);
-        require!(k[2].same(&v[2]).is_proven(), self.value.base, "keys and values are not proven to be as many");
+        require!(
+            k[2].same(&v[2]).is_proven(),
+            self.value.base,
+            "keys and values are not proven to be as many"
+        );
         for (other, at) in [(&k, self.key.base), (&v, self.value.base)] {
             for axis in [0, 1] {
                 let same = q[axis].same(&other[axis]).is_proven();
@@ -128,7 +132,8 @@ fn softmax(cx: &Context<'_>, weights: ValueId) -> Option<(NodeId, bool)> {
 fn follow(cx: &Context<'_>, mut at: ValueId, way: &mut Way) -> Result<ValueId, Miss> {
     for _ in 0..LONGEST {
         let node = cx.graph.producer(at).filter(|_| cx.graph.value(at).uses().len() == 1);
-        let node = node.ok_or_else(|| Miss::because("the scores are read elsewhere or made by no node", at))?;
+        let node =
+            node.ok_or_else(|| Miss::because("the scores are read elsewhere or made by no node", at))?;
         if cx.node(node).op().is("MatMul") {
             return Ok(at);
         }

@@ -18,7 +18,8 @@ impl Windows {
     pub(super) fn read(cx: &Context<'_>, reshape: NodeId) -> Result<(Self, ValueId), Miss> {
         let back = cx.node(reshape).outputs()[0];
         let no = || Miss::because("a Reshape stands between the product and its Softmax", back);
-        let sum = cx.node(reshape).input(0).filter(|&v| cx.graph.value(v).uses().len() == 1).ok_or_else(no)?;
+        let sum =
+            cx.node(reshape).input(0).filter(|&v| cx.graph.value(v).uses().len() == 1).ok_or_else(no)?;
         let add = cx.node(cx.graph.producer_is(sum, "Add").ok_or_else(no)?);
         let (Some(a), Some(b)) = (add.input(0), add.input(1)) else { return Err(Miss::Silent) };
         let product = |v: ValueId| {
@@ -67,7 +68,8 @@ impl Windows {
 /// Windows and heads, where `[batch * windows, heads, …]` becomes `[batch, windows, heads, …]` and that again.
 fn windows(from: &[Dim], split: &[Dim], back: &[Dim]) -> Option<(i64, i64)> {
     let [_, count, heads, ..] = split else { return None };
-    let same = |a: &[Dim], b: &[Dim]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b).is_proven());
+    let same =
+        |a: &[Dim], b: &[Dim]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b).is_proven());
     let size = |dim: &Dim| i64::try_from(dim.as_fixed()?).ok().filter(|&n| n > 0);
     let fits = from.len() == 4 && split.len() == 5 && same(&from[1..], &split[2..]) && same(from, back);
     if fits { Some((size(count)?, size(heads)?)) } else { None }
