@@ -65,7 +65,7 @@ impl Rule for FuseAttention {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        if cx.in_function || cx.opset() < META.since_opset {
+        if cx.in_function {
             return Err(Miss::Silent);
         }
         let formula = Formula::read(cx, node)?;

@@ -3,6 +3,8 @@
 //! Copies that observe return all that the model returns, unchanged; a copy that is disturbed only measures noise.
 
 use super::numbers::moved;
+use crate::analysis::Facts;
+use crate::diag::Diags;
 use crate::ir::{Def, Graph, Model, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Type, Use, ValueId};
 use crate::tensor::{DType, Data, Tensor};
 use crate::validate::feeds::rng::Rng;
@@ -141,6 +143,55 @@ pub(super) fn with_moved_weights(model: &Model, seed: u64) -> Option<Model> {
     any.then_some(copy)
 }
 
+/// A copy in which floats of the main graph are moved by about one unit in the last place before they are rounded.
+/// `None` where none are.
+pub(super) fn with_moved_roundings(model: &Model, seed: u64) -> Option<Model> {
+    // Before opset 7 operands broadcast by attributes.
+    if model.opset() < 7 {
+        return None;
+    }
+    let mut copy = model.clone();
+    Facts::new().infer_model(&mut copy, &mut Diags::new());
+    let mut rng = Rng::new(seed, "roundings");
+    let graph = &mut copy.graph;
+    let nodes = graph.nodes_in(RegionId::ROOT).map(|(id, _)| id);
+    let rounding: Vec<NodeId> = nodes.filter(|&n| rounds(graph, n)).collect();
+    let mut any = false;
+    for node in rounding {
+        let Some(value) = graph.node(node).input(0).filter(|&v| graph.dtype(v) == Some(DType::F32)) else {
+            continue;
+        };
+        // One factor for all would be lost again where the scale is taken from the same values.
+        let last =
+            graph.shape(value).and_then(|s| s.last()?.as_fixed()).and_then(|n| usize::try_from(n).ok());
+        let shape: Vec<usize> = last.filter(|&n| n <= MOVED_BYTES).into_iter().collect();
+        let factors: Vec<f32> = (0..shape.iter().product())
+            .map(|_| if rng.coin() { 1.0 + f32::EPSILON } else { 1.0 - f32::EPSILON / 2.0 })
+            .collect();
+        let Ok(factors) = Tensor::from_slice(&shape, &factors) else { continue };
+        let [name, output] = ["factors", "moved"].map(|base| graph.fresh_name(base));
+        let factors = graph.add_initializer(RegionId::ROOT, name, factors);
+        let inputs = vec![Some(value), Some(factors)];
+        let product = NewNode::new(OpId::onnx("Mul"), inputs, vec![NewOutput::named(output)]);
+        let product = graph.add_node(RegionId::ROOT, product);
+        let moved = graph.node(product).outputs()[0];
+        graph.set_operand(node, 0, Some(moved));
+        any = true;
+    }
+    any.then_some(copy)
+}
+
+/// Whether a node makes whole numbers, or floats of fewer digits, of floats.
+fn rounds(graph: &Graph, node: NodeId) -> bool {
+    let n = graph.node(node);
+    let coarser = || n.int("to") != Some(i64::from(DType::F64.code()));
+    match n.op().name {
+        "DynamicQuantizeLinear" | "QuantizeLinear" | "Round" | "Floor" | "Ceil" => true,
+        "Cast" => coarser(),
+        _ => false,
+    }
+}
+
 fn only_computes(graph: &Graph, value: ValueId) -> bool {
     let computes = |node: NodeId| {
         let name = graph.node(node).op().name;
@@ -178,4 +229,27 @@ pub(super) fn is_heavy(model: &Model, bytes: usize) -> bool {
         _ => 0,
     };
     model.graph.value_ids().map(held).fold(0usize, usize::saturating_add) > bytes
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::text::parse_model;
+
+    #[test]
+    fn what_is_rounded_is_moved_before() {
+        let text = "<ir_version: 8, opset_import: [\"\" : 17]> g (float[2,3] x, double[2] d) => (float[2,3] y, int64[2] n)
+            { a = Neg (x) q, s, z = DynamicQuantizeLinear (a) b = DequantizeLinear (q, s, z) y = Floor (b)
+              n = Cast <to = 7> (d) }";
+        let moved = with_moved_roundings(&parse_model(text).unwrap(), 1).unwrap();
+        let products = moved.graph.nodes().filter(|(_, n)| n.op().is("Mul")).count();
+        assert_eq!(
+            products, 2,
+            "before DynamicQuantizeLinear and Floor; the other Cast reads no single precision"
+        );
+        let plain =
+            "<ir_version: 8, opset_import: [\"\" : 17]> g (float[2] x) => (float[2] y) { y = Neg (x) }";
+        assert!(with_moved_roundings(&parse_model(plain).unwrap(), 1).is_none());
+    }
 }

@@ -3,7 +3,9 @@
 //! Every finite float of the inputs moves to a neighbour, up or down by a seeded coin, and the answers are compared
 //! with those to the inputs as they are; the larger of several such runs counts. Where that cannot disturb the model
 //! (only integers go in, or they are rounded away at once), its float weights are moved instead, those that the graph
-//! reads first.
+//! reads first. Where outputs differ nevertheless, and not all passes that fired are exact, what the model itself rounds
+//! to fewer digits, by quantizers, `Round` and conversions, is moved right before: an element near a step falls to the
+//! other side, which no disturbance of the inputs may have shown.
 
 use super::compare::{Metrics, compare};
 use super::feeds::FeedSet;
@@ -59,7 +61,7 @@ pub(super) fn by_inputs(
     }
 }
 
-/// Adds what a session of the model with moved weights answers to each case.
+/// Adds what a session of the model with moved weights, or moved before it rounds, answers to each case.
 pub(super) fn by_weights(session: &mut dyn Session, cases: &[Case], outputs: &[&str], floors: &mut [Floor]) {
     for case in cases {
         add(session, &case.feeds, case, outputs, floors);

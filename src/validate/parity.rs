@@ -7,7 +7,7 @@
 
 use super::compare::{Metrics, compare};
 use super::feeds::{self, FeedSet, Feeds};
-use super::instrument::{is_heavy, with_conditions, with_moved_weights};
+use super::instrument::{is_heavy, with_conditions, with_moved_roundings, with_moved_weights};
 use super::noise::{self, Floor};
 use super::random::{Shared, share};
 use super::search::{Case, Found, Observer, Search};
@@ -91,6 +91,8 @@ pub enum Progress {
 pub(super) const HEAVY: usize = 512 << 20;
 /// The noise floor is measured on so many cases.
 const NOISE_CASES: usize = 4;
+/// Copies that are moved before they round: few elements are near a step.
+const ROUNDING_RUNS: u64 = 4;
 
 /// Proves that a candidate answers as its original does, or says why that is not proven.
 ///
@@ -286,8 +288,16 @@ impl Proof<'_> {
         let mut floors = reference.floors.clone();
         let cases = &reference.found.cases;
         let model = shared.map_or(self.original.model, |s| &s.original);
+        let cases = &cases[..cases.len().min(NOISE_CASES)];
         if let Ok(mut session) = self.original_session(shared) {
-            self.measure(&mut *session, model, &cases[..cases.len().min(NOISE_CASES)], outputs, &mut floors);
+            self.measure(&mut *session, model, cases, outputs, &mut floors);
+        }
+        if self.options.exactness != Exactness::Exact && !is_heavy(model, HEAVY) {
+            for run in 0..ROUNDING_RUNS {
+                let copy = with_moved_roundings(model, self.seed() ^ run);
+                let Some(Ok(mut session)) = copy.map(|c| self.copy_session(self.original, &c)) else { break };
+                noise::by_weights(&mut *session, cases, outputs, &mut floors);
+            }
         }
         floors
     }
