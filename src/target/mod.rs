@@ -41,7 +41,8 @@ pub struct Target {
     pub domains: Vec<String>,
     /// Whether it takes newer opsets and IR versions too, as far as it knows the ops.
     pub takes_newer: bool,
-    /// Ops of the default domain that its runtimes take no less time for than for the formula that they stand for.
+    /// Ops of the default domain that its runtimes take no less time for than for the formula that they stand for, or do
+    /// not take in every type: passes that add them run by name only.
     pub expanded: Vec<String>,
     /// Versions of the default domain that it takes.
     pub opset: Range,
@@ -259,7 +260,7 @@ impl Target {
         !op.domain.is_empty() || self.newest_opset.get(op.name).is_none_or(|&newest| opset <= newest)
     }
 
-    /// Whether its runtimes take no less time for this op than for the formula that it stands for.
+    /// Whether passes that add this op run by name only.
     pub fn expands(&self, op: OpId) -> bool {
         op.domain.is_empty() && self.expanded.iter().any(|name| name == op.name)
     }

@@ -83,3 +83,22 @@ models! {
     tashkeel_bilstm_int8 "tashkeel-bilstm-int8",
     yolov8n_nudenet "yolov8n-nudenet",
 }
+
+#[test]
+fn attention_is_found_in_every_layer() {
+    let place = Place::new();
+    let forms =
+        [["--target", "onnx", "--opset", "23"], ["--target", "ort-cpu", "--enable", "fuse-attention"]];
+    for (id, layers) in [("minilm-l6", 6), ("minilm-l6-int8w", 6), ("rxnmap", 15), ("t5s-title-encoder", 8)] {
+        let input = folder("models").join(format!("{id}.onnx"));
+        for form in forms {
+            // What runs long is proved where models are measured.
+            let proof = if id == "minilm-l6" { "--verify-each" } else { "--no-verify" };
+            let arguments =
+                [&["optimize", input.to_str().unwrap(), "-o", "o.onnx", "--json", proof], &form[..]].concat();
+            let report = place.run(&arguments).json();
+            assert_eq!(report["fused"]["attention"], layers, "{id} {form:?}: {:#}", report["passes"]);
+            assert_ne!(report["parity"]["status"], "failed", "{id} {form:?}: {:#}", report["parity"]);
+        }
+    }
+}
