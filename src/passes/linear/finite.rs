@@ -3,7 +3,7 @@
 use crate::ir::ValueId;
 use crate::require;
 use crate::rewrite::Miss;
-use crate::tensor::{Data, Tensor};
+use crate::tensor::{DType, Data, Expr, Tensor};
 use bytes::Bytes;
 use std::io::ErrorKind;
 
@@ -13,17 +13,16 @@ pub(in crate::passes) fn finite(computed: Tensor, at: ValueId) -> Result<Tensor,
     Ok(computed)
 }
 
-/// A computed tensor is evaluated in pieces.
+/// A computed tensor is evaluated in pieces, unless factors of at most 1 only make it smaller.
 fn is_finite(tensor: &Tensor) -> bool {
-    let dtype = tensor.dtype();
-    let piece_is = |piece: &[u8]| {
-        let part = Bytes::copy_from_slice(piece);
-        let len = part.len() * 8 / dtype.bits();
-        let numbers = Tensor::from_bytes(dtype, &[len], part).ok().and_then(|t| t.to_f64s());
-        numbers.is_some_and(|n| n.iter().all(|v| v.is_finite()))
-    };
+    let piece_is = |piece: &[u8]| all_finite(tensor.dtype(), piece);
     match tensor.data() {
         Data::Expr(expr) => {
+            if let Expr::Scale { by, .. } = &**expr
+                && by.iter().all(|factor| factor.abs() <= 1.0)
+            {
+                return true;
+            }
             let mut sink = |piece: &[u8]| match piece_is(piece) {
                 true => Ok(()),
                 false => Err(ErrorKind::InvalidData.into()),
@@ -32,4 +31,15 @@ fn is_finite(tensor: &Tensor) -> bool {
         }
         _ => tensor.bytes().is_some_and(|bytes| piece_is(&bytes)),
     }
+}
+
+fn all_finite(dtype: DType, elements: &[u8]) -> bool {
+    if dtype == DType::F32 {
+        let (numbers, rest) = elements.as_chunks::<4>();
+        return rest.is_empty() && numbers.iter().all(|&n| f32::from_le_bytes(n).is_finite());
+    }
+    let part = Bytes::copy_from_slice(elements);
+    let len = part.len() * 8 / dtype.bits();
+    let numbers = Tensor::from_bytes(dtype, &[len], part).ok().and_then(|t| t.to_f64s());
+    numbers.is_some_and(|n| n.iter().all(|v| v.is_finite()))
 }
