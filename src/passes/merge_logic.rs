@@ -3,6 +3,7 @@
 //! ```text
 //! Where(Not(c), a, b)                  ->   Where(c, b, a)
 //! Where(true, a, b), Where(c, a, a)    ->   a
+//! Where(c, a, Where(c, b, d))          ->   Where(c, a, d)
 //! Equal(c, false), Xor(c, true)        ->   Not(c)
 //! Not(Less(a, b))                      ->   GreaterOrEqual(a, b), and the like, for whole numbers
 //! Cast(c) == 1, Cast(c) > 0            ->   c                of booleans that were made numbers
@@ -85,9 +86,20 @@ fn choice(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     if let Some(chosen) = chosen {
         return truth(cx, node, chosen, true);
     }
+    let (Some(yes), Some(no)) = (n.input(1), n.input(2)) else { return Err(Miss::Silent) };
+    let (inner_yes, inner_no) = (chosen_by(cx, condition, yes, 1), chosen_by(cx, condition, no, 2));
+    if inner_yes.is_some() || inner_no.is_some() {
+        return Ok(Patch::op("Where", [condition, inner_yes.unwrap_or(yes), inner_no.unwrap_or(no)]));
+    }
     let not = cx.graph.producer_is(condition, "Not").ok_or(Miss::Silent)?;
     let plain = cx.node(not).input(0).ok_or(Miss::Silent)?;
-    Ok(Patch::op("Where", [Some(plain), n.input(2), n.input(1)]))
+    Ok(Patch::op("Where", [plain, no, yes]))
+}
+
+/// The operand that a value is where the condition by which it was chosen is known.
+fn chosen_by(cx: &Context<'_>, condition: ValueId, value: ValueId, operand: usize) -> Option<ValueId> {
+    let choice = cx.node(cx.graph.producer_is(value, "Where")?);
+    choice.input(operand).filter(|_| choice.input(0) == Some(condition))
 }
 
 /// The node is a value, or the negation of a boolean.
