@@ -26,8 +26,9 @@ const SIZE: usize = 3;
 const SETS: u64 = 2;
 /// How many times the original's own noise an output may differ by.
 const FLOORS: f64 = 4.0;
-/// Passes whose operators are defined where the formula is NaN: of one infinity, or of zeros alone.
-const DEFINED: [&str; 3] = ["fuse-lp-norm", "fuse-reduction", "fuse-softmax"];
+/// Passes whose operators are defined where the formula is NaN: of one infinity, of zeros alone, of rows where masks that
+/// overflow leave nothing.
+const DEFINED: [&str; 4] = ["fuse-attention", "fuse-lp-norm", "fuse-reduction", "fuse-softmax"];
 /// What looks for the largest or smallest of several elements. ONNX does not say what that is where one is no number, and
 /// in ONNX Runtime it depends on where that one stands.
 const PICKERS: [&str; 6] = ["ArgMax", "ArgMin", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMin"];

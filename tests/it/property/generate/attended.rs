@@ -20,13 +20,15 @@ impl Generator {
             let (scale, _) = self.scalar(0.5);
             scores = self.inner(&format!("Mul ({scores}, {scale})"));
         }
-        let masked = f64::from([-1.0, -1e9, f32::MIN][self.below(3)]);
+        let mut masked = f64::from([-1.0, -1e9, f32::MIN][self.below(3)]);
         for shape in [vec![N], vec![2, 1, 1, N], vec![2, 1, 1]] {
             if self.below(3) == 0 {
                 let count = shape.iter().product();
                 let elements: Vec<f64> = (0..count).map(|_| [0.0, 0.5, masked][self.below(3)]).collect();
                 let mask = self.floats(&shape, &elements);
                 scores = self.inner(&format!("Add ({scores}, {mask})"));
+                // Twice the lowest number is none.
+                masked = masked.max(-1e30);
             }
         }
         let weights = self.inner(&format!("Softmax <axis = -1> ({scores})"));
