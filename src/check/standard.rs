@@ -1,10 +1,9 @@
 //! A target without a table takes what ONNX defines, in the types that ONNX allows.
 
 use super::node::Seen;
-use crate::ir::{OpId, shown_domain};
-use crate::schema::Param;
-use crate::target::{Answer, Asked, Target, Verdict};
-use crate::tensor::DType;
+use crate::ir::{OpId, Type, shown_domain};
+use crate::schema::{Param, Schema};
+use crate::target::{Answer, Target, Verdict, type_word};
 
 const SOURCE: &str = "the operator schemas of ONNX";
 
@@ -34,9 +33,8 @@ fn mistyped(seen: &Seen<'_>) -> Option<String> {
     let schema = seen.schema?;
     let params: Vec<&'static Param> = schema.inputs.iter().chain(schema.outputs).collect();
     params.into_iter().find_map(|param| {
-        let allowed: Vec<String> = schema.allowed_types(param).iter().map(|t| word(t)).collect();
-        let types = seen.types(param.name);
-        let wrong = types.into_iter().find(|t| !allowed.contains(t))?;
+        let types = seen.values(param.name).into_iter().filter_map(|v| seen.graph.value(v).ty());
+        let wrong = types.filter(|ty| !allows(schema, param, ty)).find_map(type_word)?;
         Some(format!(
             "{} is {wrong} in '{}', which opset {} does not allow",
             seen.node.op(),
@@ -46,26 +44,47 @@ fn mistyped(seen: &Seen<'_>) -> Option<String> {
     })
 }
 
-/// A type in ONNX's spelling as [`type_word`] spells it.
-fn word(spelled: &str) -> String {
-    let mut text = spelled.replace("sparse_tensor(", "sparse(");
-    for dtype in DType::ALL {
-        text = text.replace(&format!("tensor({})", dtype.name()), dtype.name());
+fn allows(schema: &'static Schema, param: &'static Param, ty: &Type) -> bool {
+    match ty {
+        Type::Tensor(tensor) => schema.allows(param, tensor.dtype),
+        ty => spelled(ty).is_none_or(|ty| schema.allowed_types(param).contains(&&*ty)),
     }
-    text
+}
+
+/// A type as the schemas write it.
+fn spelled(ty: &Type) -> Option<String> {
+    Some(match ty {
+        Type::Tensor(t) => format!("tensor({})", t.dtype.name()),
+        Type::SparseTensor(t) => format!("sparse_tensor({})", t.dtype.name()),
+        Type::Sequence(t) => format!("seq({})", spelled(t)?),
+        Type::Optional(t) => format!("optional({})", spelled(t)?),
+        Type::Map(key, t) => format!("map({},{})", key.name(), spelled(t)?),
+        Type::Opaque { .. } => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ir::Type;
-    use crate::target::type_word;
+    use crate::schema::lookup;
+    use crate::tensor::DType;
 
     #[test]
-    fn both_spellings_agree() {
-        let seq = Type::Sequence(Box::new(Type::unranked(DType::F16)));
-        assert_eq!(type_word(&seq), Some(word("seq(tensor(float16))")));
-        assert_eq!(word("tensor(float)"), "float");
-        assert_eq!(word("sparse_tensor(int64)"), "sparse(int64)");
+    fn types_are_found_as_the_schemas_write_them() {
+        let tensor = |dtype| Type::unranked(dtype);
+        let sequence = |dtype| Type::Sequence(Box::new(tensor(dtype)));
+        let map = |dtype| Type::Map(DType::String, Box::new(tensor(dtype)));
+        let cases = [
+            ("", "Relu", tensor(DType::F16), tensor(DType::Bool)),
+            ("", "SequenceLength", sequence(DType::F16), sequence(DType::F8E4M3FN)),
+            ("", "OptionalGetElement", Type::Optional(Box::new(sequence(DType::I64))), map(DType::F32)),
+            ("ai.onnx.ml", "DictVectorizer", map(DType::I64), map(DType::I8)),
+        ];
+        for (domain, op, taken, refused) in cases {
+            let schema = lookup(domain, op, 18).unwrap();
+            let param = schema.input(0).unwrap();
+            assert!(allows(schema, param, &taken) && !allows(schema, param, &refused), "{op}");
+        }
     }
 }

@@ -77,8 +77,8 @@ impl Rule for Reshaped {
         }
         let reshape = sole_producer(cx, grouped, norm)?;
         let x = cx.node(reshape).input(0).ok_or(Miss::Silent)?;
-        require!(is_all(cx, scale, 1.0), scale, "there is a scale inside the groups");
-        require!(is_all(cx, bias, 0.0), bias, "there is a bias inside the groups");
+        require!(cx.uniform(scale) == Some(1.0), scale, "there is a scale inside the groups");
+        require!(cx.uniform(bias) == Some(0.0), bias, "there is a bias inside the groups");
         require!(same_shape(cx, x, n.outputs()[0]), x, "the shape is not proven to be restored");
         let (dtype, shape) = operand(cx, x)?;
         let groups = groups(cx, x, grouped)?;
@@ -101,9 +101,4 @@ fn groups(cx: &Context<'_>, x: ValueId, grouped: ValueId) -> std::result::Result
     };
     let fits = batch.same(same) == Truth::Proven && groups > 0 && channels % groups == 0;
     if fits { i64::try_from(groups).map_err(|_| refused()) } else { Err(refused()) }
-}
-
-fn is_all(cx: &Context<'_>, value: ValueId, number: f64) -> bool {
-    cx.graph.is_const(value)
-        && cx.graph.const_value(value).and_then(|t| t.uniform()).is_some_and(|have| have == number)
 }

@@ -70,15 +70,10 @@ impl Rule for MergeLogic {
     }
 }
 
-fn uniform(cx: &Context<'_>, value: Option<ValueId>) -> Option<f64> {
-    let value = value.filter(|&v| cx.graph.is_const(v))?;
-    cx.graph.const_value(value)?.uniform()
-}
-
 fn choice(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     let n = cx.node(node);
     let condition = n.input(0).ok_or(Miss::Silent)?;
-    let chosen = match uniform(cx, Some(condition)) {
+    let chosen = match cx.uniform(condition) {
         Some(0.0) => n.input(2),
         Some(_) => n.input(1),
         None => n.input(1).filter(|_| n.input(1) == n.input(2)),
@@ -123,9 +118,9 @@ fn negated(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
 /// A boolean, as it is or made a number, compared with a constant.
 fn compared(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     let n = cx.node(node);
-    let (value, constant) = match (uniform(cx, n.input(0)), uniform(cx, n.input(1))) {
-        (None, Some(k)) => (n.input(0).ok_or(Miss::Silent)?, k),
-        (Some(k), None) if !n.op().is("Greater") => (n.input(1).ok_or(Miss::Silent)?, k),
+    let (value, constant) = match [0, 1].map(|i| cx.uniform(n.input(i)?)) {
+        [None, Some(k)] => (n.input(0).ok_or(Miss::Silent)?, k),
+        [Some(k), None] if !n.op().is("Greater") => (n.input(1).ok_or(Miss::Silent)?, k),
         _ => return Err(Miss::Silent),
     };
     let is_boolean = |v: ValueId| cx.graph.dtype(v) == Some(DType::Bool);

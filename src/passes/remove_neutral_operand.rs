@@ -16,7 +16,8 @@
 //! Fires only when every element of the constant is the neutral one, and the result's shape is
 //! proven to be that of `x`.
 
-use crate::ir::{NodeId, OpId, Truth, ValueId};
+use crate::ir::{NodeId, OpId};
+use crate::passes::linear::same_shape;
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 use crate::schema::ParamOption;
@@ -83,9 +84,9 @@ impl Rule for RemoveNeutralOperand {
         }
         let &(_, neutral, commutes) = NEUTRAL.iter().find(|(op, ..)| *op == n.op()).ok_or(Miss::Silent)?;
         let (a, b) = (n.input(0).ok_or(Miss::Silent)?, n.input(1).ok_or(Miss::Silent)?);
-        let kept = if is_all(cx, b, neutral) {
+        let kept = if cx.uniform(b) == Some(neutral) {
             a
-        } else if commutes && is_all(cx, a, neutral) {
+        } else if commutes && cx.uniform(a) == Some(neutral) {
             b
         } else {
             return Err(Miss::Silent);
@@ -100,20 +101,10 @@ fn without_bias(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     let n = cx.node(node);
     let optional =
         cx.schema(node).and_then(|s| s.input(2)).is_some_and(|p| p.option == ParamOption::Optional);
-    if !optional || !n.input(2).is_some_and(|bias| is_all(cx, bias, 0.0)) {
+    if !optional || !n.input(2).is_some_and(|bias| cx.uniform(bias) == Some(0.0)) {
         return Err(Miss::Silent);
     }
     let mut patch = Patch::new();
     patch.copy(n, n.inputs().take(2));
     Ok(patch)
-}
-
-fn is_all(cx: &Context<'_>, value: ValueId, number: f64) -> bool {
-    cx.graph.is_const(value)
-        && cx.graph.const_value(value).and_then(|t| t.uniform()).is_some_and(|have| have == number)
-}
-
-fn same_shape(cx: &Context<'_>, a: ValueId, b: ValueId) -> bool {
-    let (Some(a), Some(b)) = (cx.graph.shape(a), cx.graph.shape(b)) else { return false };
-    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y) == Truth::Proven)
 }

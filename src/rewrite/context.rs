@@ -76,6 +76,11 @@ impl<'g> Context<'g> {
         }
     }
 
+    /// The number that every element of a constant is.
+    pub fn uniform(&self, value: ValueId) -> Option<f64> {
+        self.graph.is_const(value).then(|| self.graph.const_value(value))??.uniform()
+    }
+
     /// The elements of a constant integer tensor, flattened.
     pub fn constant_ints(&self, value: ValueId) -> Option<Vec<i64>> {
         self.graph.const_value(value)?.to_i64s()

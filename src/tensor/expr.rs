@@ -144,28 +144,42 @@ fn stream_concat(axis: usize, parts: &[Tensor], sink: &mut Sink<'_>) -> std::io:
 
 fn stream_scale(of: &Tensor, axis: usize, by: &[f64], sink: &mut Sink<'_>) -> std::io::Result<()> {
     let bytes = raw(of);
-    let width = of.dtype().bits() / 8;
     let inner: usize = of.shape()[axis + 1..].iter().product();
-    let per_piece = PIECE / width;
-    let mut out = Vec::with_capacity(PIECE);
-    for (p, piece) in bytes.chunks(per_piece * width).enumerate() {
-        out.clear();
-        for (i, e) in piece.chunks_exact(width).enumerate() {
-            let factor = by[(p * per_piece + i) / inner % by.len()];
-            match of.dtype() {
-                DType::F32 => out.extend(((f64::from(read::<f32>(e)) * factor) as f32).to_le_bytes()),
-                DType::F64 => out.extend((read::<f64>(e) * factor).to_le_bytes()),
-                DType::F16 => out.extend(f16::from_f64(f64::from(read::<f16>(e)) * factor).to_le_bytes()),
-                _ => out.extend(bf16::from_f64(f64::from(read::<bf16>(e)) * factor).to_le_bytes()),
+    let mut out = Vec::with_capacity(2 * PIECE);
+    let rows = bytes.chunks_exact(inner * of.dtype().bits() / 8);
+    for (row, &factor) in rows.zip(by.iter().cycle()) {
+        for run in row.chunks(PIECE) {
+            append_scaled(of.dtype(), run, factor, &mut out);
+            if out.len() >= PIECE {
+                sink(&out)?;
+                out.clear();
             }
         }
-        sink(&out)?;
     }
-    Ok(())
+    sink(&out)
 }
 
-fn read<T: super::number::Element>(bytes: &[u8]) -> T {
-    T::get(bytes)
+fn append_scaled(dtype: DType, run: &[u8], factor: f64, out: &mut Vec<u8>) {
+    match dtype {
+        DType::F32 => {
+            append(run, out, |e| ((f64::from(f32::from_le_bytes(e)) * factor) as f32).to_le_bytes())
+        }
+        DType::F64 => append(run, out, |e| (f64::from_le_bytes(e) * factor).to_le_bytes()),
+        DType::F16 => {
+            append(run, out, |e| f16::from_f64(f16::from_le_bytes(e).to_f64() * factor).to_le_bytes())
+        }
+        _ => append(run, out, |e| bf16::from_f64(bf16::from_le_bytes(e).to_f64() * factor).to_le_bytes()),
+    }
+}
+
+fn append<const WIDTH: usize>(run: &[u8], out: &mut Vec<u8>, of: impl Fn([u8; WIDTH]) -> [u8; WIDTH]) {
+    let start = out.len();
+    out.resize(start + run.len(), 0);
+    let (elements, _) = run.as_chunks::<WIDTH>();
+    let (places, _) = out[start..].as_chunks_mut::<WIDTH>();
+    for (place, &element) in places.iter_mut().zip(elements) {
+        *place = of(element);
+    }
 }
 
 fn stream_transpose(of: &Tensor, perm: &[usize], sink: &mut Sink<'_>) -> std::io::Result<()> {

@@ -41,9 +41,13 @@ impl Rule for Absorb {
             _ => return Err(Miss::Silent),
         };
         let (scale, bias) = (found.norm.input(1).ok_or(Miss::Silent)?, found.norm.input(2));
-        let plain = bias.is_none_or(|b| is_all(cx, b, 0.0));
+        let plain = bias.is_none_or(|b| cx.uniform(b) == Some(0.0));
         let scaled = n.op().is("Mul");
-        require!(plain && (!scaled || is_all(cx, scale, 1.0)), weight, "there is a scale or bias already");
+        require!(
+            plain && (!scaled || cx.uniform(scale) == Some(1.0)),
+            weight,
+            "there is a scale or bias already"
+        );
         require!(cx.graph.dtype(weight) == cx.graph.dtype(scale), weight, "a weight is of another type");
         let mut patch = Patch::new();
         let weight = placed(cx, &found, weight, &mut patch)?;
@@ -119,9 +123,4 @@ fn placed(cx: &Context<'_>, found: &Found<'_>, weight: ValueId, patch: &mut Patc
     }
     let tensor = own_constant(cx, weight, "weight")?;
     Ok(patch.constant(tensor.reshaped(&found.dims).map_err(|_| Miss::Silent)?))
-}
-
-fn is_all(cx: &Context<'_>, value: ValueId, number: f64) -> bool {
-    cx.graph.is_const(value)
-        && cx.graph.const_value(value).and_then(|t| t.uniform()).is_some_and(|have| have == number)
 }

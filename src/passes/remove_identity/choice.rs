@@ -35,12 +35,6 @@ pub(super) fn choose(cx: &Context<'_>, node: NodeId) -> Result<ValueId, Miss> {
     Err(Miss::because("the result is not proven to have the operand's shape", kept))
 }
 
-/// The number that all elements of a constant are.
-fn uniform(cx: &Context<'_>, value: Option<ValueId>) -> Option<f64> {
-    let value = value.filter(|&v| cx.graph.is_const(v))?;
-    cx.graph.const_value(value)?.uniform()
-}
-
 fn twice(cx: &Context<'_>, node: NodeId) -> Option<ValueId> {
     let n = cx.node(node);
     n.input(0).filter(|_| n.input(0) == n.input(1))
@@ -53,9 +47,9 @@ fn beside(cx: &Context<'_>, node: NodeId, number: f64) -> Option<ValueId> {
     if !of_booleans || cx.opset() < 7 {
         return None;
     }
-    match (uniform(cx, n.input(0)), uniform(cx, n.input(1))) {
-        (None, Some(k)) if k == number => n.input(0),
-        (Some(k), None) if k == number => n.input(1),
+    match [0, 1].map(|i| cx.uniform(n.input(i)?)) {
+        [None, Some(k)] if k == number => n.input(0),
+        [Some(k), None] if k == number => n.input(1),
         _ => None,
     }
 }

@@ -2,9 +2,8 @@
 //! place, as another order of summation does.
 
 use super::generate::Generator;
+use super::inside::shown;
 use super::judge::{answers, session};
-use onnxpress::analysis::Facts;
-use onnxpress::diag::Diags;
 use onnxpress::io;
 use onnxpress::ir::{Model, NewNode, NewOutput, NodeId, OpId, RegionId, ValueId};
 use onnxpress::runtime::RunValue;
@@ -18,38 +17,46 @@ const RUNS: u64 = 4;
 pub(super) fn floors(original: &Model, feeds: &[(String, RunValue)], want: &[RunValue]) -> Vec<f64> {
     let mut floors = vec![0.0; want.len()];
     for run in 0..RUNS {
-        let answered = io::to_bytes(&moved(original, run))
-            .map_err(|e| e.to_string())
+        let answered = moved(original, feeds, run)
+            .and_then(|model| io::to_bytes(&model).map_err(|e| e.to_string()))
             .and_then(|bytes| answers(original, &mut *session(bytes)?, feeds));
-        for ((floor, was), is) in floors.iter_mut().zip(want).zip(answered.unwrap_or_default()) {
+        for ((floor, was), is) in floors.iter_mut().zip(want).zip(answered.unwrap()) {
             *floor = compare(was, &is).map_or(*floor, |m| m.max_abs.max(*floor));
         }
     }
     floors
 }
 
-/// A copy in which the single-precision inputs and results of the main graph are moved.
-fn moved(model: &Model, seed: u64) -> Model {
+/// A copy in which the elements of the single-precision inputs and results of the main graph are moved.
+fn moved(model: &Model, feeds: &[(String, RunValue)], seed: u64) -> Result<Model, String> {
+    let shown = shown(model, feeds)?;
     let mut copy = model.clone();
-    Facts::new().infer_model(&mut copy, &mut Diags::new());
     let graph = &mut copy.graph;
     let nodes: Vec<NodeId> = graph.nodes_in(RegionId::ROOT).map(|(id, _)| id).collect();
     let mut values: Vec<ValueId> = nodes.iter().flat_map(|&n| graph.node(n).outputs().to_vec()).collect();
     values.extend(graph.root().inputs());
-    values.retain(|&v| graph.dtype(v) == Some(DType::F32) && !graph.is_graph_output(v));
-    for (at, value) in values.into_iter().enumerate() {
-        let up = Generator::choice(seed << 32 | at as u64, 2) == 0;
-        let factor = if up { 1.0 + f32::EPSILON } else { 1.0 - f32::EPSILON / 2.0 };
-        let [name, output] = ["factor", "moved"].map(|base| graph.fresh_name(base));
-        let factor = graph.add_initializer(RegionId::ROOT, name, Tensor::scalar(factor));
-        let product =
-            NewNode::new(OpId::onnx("Mul"), vec![Some(factor), Some(factor)], vec![NewOutput::named(output)]);
-        let node = graph.add_node(RegionId::ROOT, product);
-        let moved = graph.node(node).outputs()[0];
+    values.retain(|&v| !graph.is_graph_output(v));
+    let mut draw = seed << 32;
+    for value in values {
+        let tensor = shown.get(&**graph.value(value).name());
+        let Some(tensor) = tensor.filter(|t| t.dtype() == DType::F32 && !t.is_empty()) else { continue };
+        // Of each element its own: the same for all is lost again where they are divided by each other.
+        let factors: Vec<f32> = (0..tensor.len())
+            .map(|_| {
+                draw += 1;
+                if Generator::choice(draw, 2) == 0 { 1.0 + f32::EPSILON } else { 1.0 - f32::EPSILON / 2.0 }
+            })
+            .collect();
+        let factors = Tensor::from_slice(tensor.shape(), &factors).map_err(|e| e.to_string())?;
+        let [name, output] = ["factors", "moved"].map(|base| graph.fresh_name(base));
+        let factors = graph.add_initializer(RegionId::ROOT, name, factors);
+        let product = NewNode::new(OpId::onnx("Mul"), vec![Some(factors); 2], vec![NewOutput::named(output)]);
+        let product = graph.add_node(RegionId::ROOT, product);
+        let moved = graph.node(product).outputs()[0];
         graph.replace_uses(value, moved);
-        graph.set_operand(node, 0, Some(value));
+        graph.set_operand(product, 0, Some(value));
     }
-    copy
+    Ok(copy)
 }
 
 #[test]

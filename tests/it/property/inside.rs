@@ -1,0 +1,111 @@
+//! What an original meets on the way where operators leave open what they answer.
+
+use super::judge::{answers, names, session};
+use onnxpress::analysis::Facts;
+use onnxpress::diag::Diags;
+use onnxpress::io;
+use onnxpress::ir::{Model, NodeId, RegionId, ValueId};
+use onnxpress::runtime::RunValue;
+use onnxpress::tensor::{DType, Tensor};
+use std::collections::BTreeMap;
+
+/// What looks for the largest or smallest of several elements. ONNX does not say what that is where one is no number, and
+/// in ONNX Runtime it depends on where that one stands.
+const PICKERS: [&str; 6] = ["ArgMax", "ArgMin", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMin"];
+/// Up to here floats hold all whole numbers: ONNX Runtime sums those in floats.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// What is so on one set of inputs.
+#[derive(Default)]
+pub(super) struct Inside {
+    /// A node's answer is up to the runtime: one of [`PICKERS`] meets NaN, a float is cast to a whole number that the type
+    /// does not hold, whole numbers are summed beyond what floats hold.
+    pub(super) open: bool,
+    /// A node makes NaN, of infinities or zeros.
+    pub(super) nan_made: bool,
+}
+
+/// The elements of a value.
+#[derive(Clone, Copy)]
+struct Span {
+    low: f64,
+    high: f64,
+    nan: bool,
+}
+
+impl Span {
+    fn of(tensor: &Tensor) -> Option<Self> {
+        let none = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, nan: false };
+        let with =
+            |s: Self, v: f64| Self { low: s.low.min(v), high: s.high.max(v), nan: s.nan || v.is_nan() };
+        Some(tensor.to_f64s()?.into_iter().fold(none, with))
+    }
+
+    fn is_whole_in(self, dtype: DType) -> bool {
+        let signed = i32::from(dtype.is_signed_int());
+        let end = 2f64.powi(dtype.bits() as i32 - signed);
+        !self.nan && self.low > f64::from(-signed) * end - 1.0 && self.high < end
+    }
+}
+
+/// All numbers of the main graph: what is fed and what its nodes make, by name.
+pub(super) fn shown(
+    original: &Model,
+    feeds: &[(String, RunValue)],
+) -> Result<BTreeMap<String, Tensor>, String> {
+    let mut copy = original.clone();
+    Facts::new().infer_model(&mut copy, &mut Diags::new());
+    let graph = &mut copy.graph;
+    let nodes: Vec<NodeId> = graph.nodes_in(RegionId::ROOT).map(|(id, _)| id).collect();
+    let made: Vec<ValueId> = nodes.iter().flat_map(|&n| graph.node(n).outputs().to_vec()).collect();
+    for value in made {
+        let numbers = graph.dtype(value).is_some_and(|d| d.is_float() || d.is_int());
+        if numbers && !graph.is_graph_output(value) {
+            graph.add_output(RegionId::ROOT, value);
+        }
+    }
+    let bytes = io::to_bytes(&copy).map_err(|e| e.to_string())?;
+    let made = answers(&copy, &mut *session(bytes)?, feeds)?;
+    let all = feeds.iter().cloned().chain(names(&copy).into_iter().zip(made));
+    let tensor = |(name, value)| match value {
+        RunValue::Tensor(tensor) => Some((name, tensor)),
+        _ => None,
+    };
+    Ok(all.filter_map(tensor).collect())
+}
+
+pub(super) fn inside(original: &Model, feeds: &[(String, RunValue)]) -> Result<Inside, String> {
+    let shown = shown(original, feeds)?;
+    let spans: BTreeMap<&str, Span> =
+        shown.iter().filter_map(|(name, tensor)| Some((&**name, Span::of(tensor)?))).collect();
+    let graph = &original.graph;
+    let span = |v: ValueId| {
+        let constant = || graph.const_value(v).and_then(|t| Span::of(&t));
+        spans.get(&**graph.value(v).name()).copied().or_else(constant)
+    };
+    let dtype = |v: ValueId| {
+        let constant = || graph.const_value(v).map(|t| t.dtype());
+        shown.get(&**graph.value(v).name()).map(Tensor::dtype).or_else(constant)
+    };
+    let mut inside = Inside::default();
+    for (_, node) in graph.nodes_in(RegionId::ROOT) {
+        let read: Vec<Span> = node.inputs().flatten().filter_map(span).collect();
+        let reads_nan = read.iter().any(|s| s.nan);
+        let from = node.input(0).and_then(dtype);
+        let to = node.outputs().first().and_then(|&v| dtype(v));
+        inside.open |= from.zip(to).is_some_and(|(from, to)| is_open(node.op().name, from, to, &read));
+        inside.nan_made |= !reads_nan && node.outputs().iter().filter_map(|&v| span(v)).any(|s| s.nan);
+    }
+    Ok(inside)
+}
+
+fn is_open(op: &str, from: DType, to: DType, read: &[Span]) -> bool {
+    match op {
+        op if PICKERS.contains(&op) => read.iter().any(|s| s.nan),
+        "Cast" => from.is_float() && to.is_int() && !read.iter().all(|s| s.is_whole_in(to)),
+        op => {
+            let large = |s: &Span| s.low < -WHOLE || s.high > WHOLE;
+            op.starts_with("Reduce") && from.is_int() && read.first().is_some_and(large)
+        }
+    }
+}
