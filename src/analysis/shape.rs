@@ -87,11 +87,14 @@ mod tests {
     use super::*;
     use crate::schema;
 
+    /// ONNX Runtime's own in the default domain.
+    const FOREIGN: &str = "SimplifiedLayerNormalization";
+
     #[test]
     fn every_rule_is_of_an_op_and_no_op_has_two() {
         let rows = FAMILIES.iter().map(|f| f.len()).sum::<usize>();
         assert_eq!(TABLE.len(), rows);
-        for op in TABLE.keys() {
+        for op in TABLE.keys().filter(|op| !op.is(FOREIGN)) {
             assert!(!schema::versions(op.domain, op.name).is_empty(), "{op}");
         }
     }

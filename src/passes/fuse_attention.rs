@@ -33,6 +33,7 @@ mod window;
 use crate::ir::{NodeId, OpId};
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 use scores::Formula;
+pub(super) use scores::lowest;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]

@@ -255,6 +255,17 @@ impl Target {
         known && self.domains.iter().any(|d| d == op.domain)
     }
 
+    /// Whether nodes of this op, as an opset of its domain defines it, are taken: in whatever types.
+    pub fn takes(&self, op: OpId, opset: i64) -> bool {
+        match &self.table {
+            Some(table) => table.knows(op.domain, op.name),
+            None => {
+                let defined = schema::lookup(op.domain, op.name, opset).is_some_and(|s| !s.deprecated);
+                defined && self.domains.iter().any(|d| d == op.domain)
+            }
+        }
+    }
+
     /// Whether nodes of this op run at an opset of its domain, as far as the target says.
     pub fn runs(&self, op: OpId, opset: i64) -> bool {
         !op.domain.is_empty() || self.newest_opset.get(op.name).is_none_or(|&newest| opset <= newest)

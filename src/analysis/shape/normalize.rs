@@ -11,6 +11,7 @@ pub(super) const RULES: &[(&str, &str, Rule)] = &[
     ("", "InstanceNormalization", same::same),
     ("", "LayerNormalization", layer),
     ("", "RMSNormalization", same::same),
+    ("", "SimplifiedLayerNormalization", layer),
     ("com.microsoft", "SkipLayerNormalization", skip),
     ("com.microsoft", "SkipSimplifiedLayerNormalization", skip),
     ("com.microsoft", "EmbedLayerNormalization", embed),
@@ -25,7 +26,11 @@ fn batch(site: &mut Site<'_>) -> Option<()> {
     site.like(0, 0)
 }
 
+/// Also where no schema tells the type: ONNX Runtime has had it, and the one without a mean, before ONNX had.
 fn layer(site: &mut Site<'_>) -> Option<()> {
+    if let Some(dtype) = site.dtype(0) {
+        site.set_dtype(0, dtype);
+    }
     // Statistics have the type in which they are computed.
     let stash = site.dtype_attr("stash_type").unwrap_or(DType::F32);
     site.set_dtype(1, stash);

@@ -223,7 +223,7 @@ fn is_as_large(cx: &Context<'_>, scores: ValueId, result: ValueId) -> bool {
 }
 
 /// The lowest number of a float type.
-pub(super) fn lowest(dtype: DType) -> f64 {
+pub(in crate::passes) fn lowest(dtype: DType) -> f64 {
     match dtype {
         DType::F16 => -65504.0,
         DType::BF16 => f64::from(f32::from_bits(0xff7f_0000)),
