@@ -6,6 +6,7 @@ mod calls;
 mod chained;
 mod einsum;
 mod elementwise;
+mod foreign;
 mod formulas;
 mod layers;
 mod linears;
@@ -82,6 +83,9 @@ impl Generator {
             g.values.push(Value { name, dtype, shape });
         }
         g.inputs.push("bool c".to_owned());
+        if g.smooth && Self::choice(seed + 13, 8) == 0 {
+            (0..3).for_each(|_| g.foreign());
+        }
         for _ in 0..3 + g.below(12) {
             g.step();
         }

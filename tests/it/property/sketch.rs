@@ -25,7 +25,13 @@ impl Sketch {
     /// In ONNX textual syntax.
     pub(super) fn text(&self) -> String {
         let calls = self.lines.iter().any(|l| l.contains("local."));
-        let imports = format!("\"\" : {}{}", self.opset, if calls { ", \"local\" : 1" } else { "" });
+        let foreign = self.lines.iter().any(|l| l.contains("com.microsoft."));
+        let mut imports = format!("\"\" : {}", self.opset);
+        for (_, domain) in
+            [(calls, "local"), (foreign, "com.microsoft")].into_iter().filter(|(used, _)| *used)
+        {
+            imports += &format!(", \"{domain}\" : 1");
+        }
         let function = |body: &&str| format!("<domain: \"local\", opset_import: [{imports}]>\n{body}\n");
         let functions: String = FUNCTIONS.iter().filter(|_| calls).map(function).collect();
         format!(

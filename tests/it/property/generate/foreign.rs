@@ -1,0 +1,58 @@
+//! Operators of ONNX Runtime that are not of ONNX.
+
+use super::{Generator, N};
+
+impl Generator {
+    /// One of them, of an input that is finite: what is made of infinities is the kernel's choice.
+    pub(super) fn foreign(&mut self) {
+        let fitting = |v: &&super::Value| v.dtype == "float" && v.shape == [2, N, 4];
+        let Some(x) = self.values.iter().rev().find(fitting).map(|v| v.name.clone()) else { return };
+        let bounds = ["-4", "4"].map(|bound| {
+            let name = self.fresh("k");
+            self.initializers.push(format!("float {name} = {{{bound}}}"));
+            name
+        });
+        let x = self.inner(&format!("Clip ({x}, {}, {})", bounds[0], bounds[1]));
+        let call = match self.below(12) {
+            0 => format!("Gelu ({x})"),
+            1 => format!("FastGelu ({x}, {})", self.tame(&[4])),
+            2 => format!("BiasGelu ({x}, {})", self.tame(&[4])),
+            3 => format!("QuickGelu <alpha = 1.5> ({x})"),
+            4 => format!("SkipLayerNormalization <epsilon = 0.01> ({x}, {x}, {})", self.tame(&[4])),
+            5 => format!("SkipSimplifiedLayerNormalization <epsilon = 0.01> ({x}, {x}, {})", self.tame(&[4])),
+            6 => format!("FusedMatMul <alpha = 0.5, transB = 1> ({x}, {})", self.tame(&[4, 4])),
+            7 => {
+                let (weight, bias) = (self.tame(&[4, 12]), self.tame(&[12]));
+                let causal = self.below(2);
+                format!("Attention <num_heads = 2, unidirectional = {causal}> ({x}, {weight}, {bias})")
+            }
+            8 => format!("MultiHeadAttention <num_heads = 2> ({x}, {x}, {x}, {})", self.tame(&[12])),
+            9 => {
+                let (cos, sin) = (self.tame(&[N, 2]), self.tame(&[N, 2]));
+                let place = self.ints(&[0]);
+                format!("RotaryEmbedding <interleaved = {}> ({x}, {place}, {cos}, {sin})", self.below(2))
+            }
+            _ => {
+                let ids = self.fresh("i");
+                self.initializers.push(format!("int32[2,{N}] {ids} = {{0, 1, 2, 3, 1, 0}}"));
+                let [words, places] = [[4, 4], [N, 4]].map(|shape| self.tame(&shape));
+                let [gamma, beta] = [4, 4].map(|size| self.tame(&[size]));
+                let (y, lengths) = (self.fresh("t"), self.fresh("t"));
+                let call = "com.microsoft.EmbedLayerNormalization <epsilon = 0.01>";
+                self.lines
+                    .push(format!("{y}, {lengths} = {call} ({ids}, , {words}, {places}, , {gamma}, {beta})"));
+                self.emit(vec![2, N, 4], &format!("Add ({x}, {y})"));
+                return;
+            }
+        };
+        self.emit(vec![2, N, 4], &format!("com.microsoft.{call}"));
+    }
+
+    /// A constant of small numbers.
+    fn tame(&mut self, shape: &[usize]) -> String {
+        let count = shape.iter().product();
+        let elements: Vec<f64> =
+            (0..count).map(|_| [0.5, 1.0, -1.5, 0.25, 2.0, -0.5][self.below(6)]).collect();
+        self.floats(shape, &elements)
+    }
+}
