@@ -14,6 +14,7 @@
 mod expanded;
 
 use crate::ir::{Dim, NodeId, OpId, ValueId};
+use crate::passes::linear::same_dims;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 
 /// See the [module](self).
@@ -119,18 +120,14 @@ fn same_shape(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> bool {
             for (shape, &was) in shapes.iter_mut().zip(&cx.node(node).inputs().collect::<Vec<_>>()) {
                 let (lead, matrix) = shape.split_at(shape.len().checked_sub(2)?);
                 let was = cx.graph.shape(was?)?;
-                same(matrix, was.get(was.len().checked_sub(2)?..)?).then_some(())?;
+                same_dims(matrix, was.get(was.len().checked_sub(2)?..)?).then_some(())?;
                 *shape = lead;
             }
             out = &out[..out.len().checked_sub(2)?];
         }
-        Some(same(&broadcast(&shapes)?, out))
+        Some(same_dims(&broadcast(&shapes)?, out))
     };
     result().unwrap_or(false)
-}
-
-fn same(a: &[Dim], b: &[Dim]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y).is_proven())
 }
 
 fn broadcast(shapes: &[&[Dim]]) -> Option<Vec<Dim>> {

@@ -200,14 +200,7 @@ fn slice(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
 fn transpose(cx: &Context<'_>, node: NodeId) -> Result<(), Miss> {
     let n = cx.node(node);
     let x = n.input(0).ok_or(Miss::Silent)?;
-    let perm: Vec<usize> = match (n.attr("perm"), cx.graph.rank(x)) {
-        (Some(_), _) => {
-            let perm = n.ints("perm").ok_or(Miss::Silent)?;
-            perm.iter().map(|&p| usize::try_from(p).ok()).collect::<Option<_>>().ok_or(Miss::Silent)?
-        }
-        (None, Some(rank)) => (0..rank).rev().collect(),
-        (None, None) => return Err(Miss::Silent),
-    };
+    let perm = cx.permutation(node).ok_or(Miss::Silent)?;
     if perm.iter().copied().eq(0..perm.len()) {
         return Ok(());
     }

@@ -81,6 +81,15 @@ impl<'g> Context<'g> {
         self.graph.is_const(value).then(|| self.graph.const_value(value))??.uniform()
     }
 
+    /// Which axis of its operand each axis of a `Transpose`'s result is.
+    pub fn permutation(&self, node: NodeId) -> Option<Vec<usize>> {
+        let n = self.node(node);
+        match n.attr("perm") {
+            Some(_) => n.ints("perm")?.iter().map(|&p| usize::try_from(p).ok()).collect(),
+            None => Some((0..self.graph.rank(n.input(0)?)?).rev().collect()),
+        }
+    }
+
     /// The elements of a constant integer tensor, flattened.
     pub fn constant_ints(&self, value: ValueId) -> Option<Vec<i64>> {
         self.graph.const_value(value)?.to_i64s()

@@ -1,6 +1,7 @@
 //! Masks of windows: the product is seen as `[batch, windows, heads, queries, keys]` while they are added.
 
 use crate::ir::{Dim, NodeId, ValueId};
+use crate::passes::linear::same_dims;
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::Tensor;
@@ -68,10 +69,8 @@ impl Windows {
 /// Windows and heads, where `[batch * windows, heads, …]` becomes `[batch, windows, heads, …]` and that again.
 fn windows(from: &[Dim], split: &[Dim], back: &[Dim]) -> Option<(i64, i64)> {
     let [_, count, heads, ..] = split else { return None };
-    let same =
-        |a: &[Dim], b: &[Dim]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b).is_proven());
     let size = |dim: &Dim| i64::try_from(dim.as_fixed()?).ok().filter(|&n| n > 0);
-    let fits = from.len() == 4 && split.len() == 5 && same(&from[1..], &split[2..]) && same(from, back);
+    let fits = from.len() == 4 && split.len() == 5 && same_dims(&from[1..], &split[2..]) && same_dims(from, back);
     if fits { Some((size(count)?, size(heads)?)) } else { None }
 }
 

@@ -29,8 +29,7 @@ impl Rule for Transposed {
 fn transposes(cx: &Context<'_>, node: NodeId) -> Option<ValueId> {
     let n = cx.node(node);
     let x = n.input(0).filter(|&x| cx.graph.rank(x) == Some(2))?;
-    let swaps = n.ints("perm").is_none_or(|perm| perm == [1, 0]);
-    (n.op() == OpId::onnx("Transpose") && swaps).then_some(x)
+    (n.op() == OpId::onnx("Transpose") && cx.permutation(node)? == [1, 0]).then_some(x)
 }
 
 /// The factors of a product of matrices of floats.

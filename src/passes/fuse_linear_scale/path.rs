@@ -211,10 +211,7 @@ impl<'g> Path<'g> {
         let mut moved = by.clone();
         if by.as_number().is_none() {
             let axis = rank.checked_sub(1 + by.from_end).ok_or(Miss::Silent)?;
-            let from = match self.cx.node(node).ints("perm") {
-                Some(perm) => perm.get(axis).and_then(|&p| usize::try_from(p).ok()),
-                None => Some(by.from_end),
-            };
+            let from = self.cx.permutation(node).and_then(|perm| perm.get(axis).copied());
             moved.from_end = from.and_then(|from| rank.checked_sub(1 + from)).ok_or(Miss::Silent)?;
         }
         self.through(node, &moved)

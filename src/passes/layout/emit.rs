@@ -2,6 +2,7 @@
 
 use super::plan::Step;
 use crate::ir::{Dim, Shape, ValueId};
+use crate::passes::linear::same_dims;
 use crate::rewrite::{Context, Patch, Ref};
 use crate::tensor::Tensor;
 
@@ -58,9 +59,7 @@ fn reshape(cx: &Context<'_>, from: &[Dim], to: &[Dim], known: &Known) -> Option<
             return Some(Op::Squeeze(axes));
         }
     }
-    let same =
-        |shape: &Shape| shape.len() == to.len() && shape.iter().zip(to).all(|(a, b)| a.same(b).is_proven());
-    known.iter().find(|(shape, ..)| same(shape)).map(|&(_, value, zeros)| Op::ReshapeBy(value, zeros))
+    known.iter().find(|(shape, ..)| same_dims(shape, to)).map(|&(_, value, zeros)| Op::ReshapeBy(value, zeros))
 }
 
 /// The shape in numbers.

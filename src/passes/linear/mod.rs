@@ -6,7 +6,7 @@ mod finite;
 pub(super) use batch_norm::{Normalization, constant};
 pub(super) use finite::finite;
 
-use crate::ir::{NodeId, Truth, Use, ValueId};
+use crate::ir::{Dim, NodeId, Use, ValueId};
 use crate::require;
 use crate::rewrite::{Context, Miss};
 use crate::tensor::{DType, Expr, Tensor};
@@ -81,7 +81,12 @@ pub(super) fn sole_producer(cx: &Context<'_>, value: ValueId, reader: NodeId) ->
 /// Whether two shapes are proven to be equal.
 pub(super) fn same_shape(cx: &Context<'_>, a: ValueId, b: ValueId) -> bool {
     let (Some(a), Some(b)) = (cx.graph.shape(a), cx.graph.shape(b)) else { return false };
-    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y) == Truth::Proven)
+    same_dims(a, b)
+}
+
+/// Whether dims are proven to be equal, one by one.
+pub(super) fn same_dims(a: &[Dim], b: &[Dim]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y).is_proven())
 }
 
 /// A constant that the file need not hold twice once it is changed for one reader.

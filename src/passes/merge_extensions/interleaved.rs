@@ -2,7 +2,7 @@
 
 use crate::ir::{Dim, NodeId, ValueId};
 use crate::passes::layout::moves_blocks;
-use crate::passes::linear::sole_producer;
+use crate::passes::linear::{same_dims, sole_producer};
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::Tensor;
@@ -60,7 +60,7 @@ impl Repeated {
         let x = before(cx, unsqueezed, &dims)?;
         dims[axis] = Dim::Fixed(size * times);
         let found = Self { x, axis, size: size as i64, times: times as i64 };
-        same(cx.graph.shape(merged)?, &dims).then_some(found)
+        same_dims(cx.graph.shape(merged)?, &dims).then_some(found)
     }
 }
 
@@ -80,9 +80,5 @@ fn before(cx: &Context<'_>, value: ValueId, dims: &[Dim]) -> Option<ValueId> {
     let movement = cx.graph.producer(value)?;
     let op = cx.node(movement).op();
     let x = cx.node(movement).input(0).filter(|_| op.is("Unsqueeze") || op.is("Reshape"))?;
-    same(cx.graph.shape(x)?, dims).then_some(x)
-}
-
-fn same(a: &[Dim], b: &[Dim]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y).is_proven())
+    same_dims(cx.graph.shape(x)?, dims).then_some(x)
 }

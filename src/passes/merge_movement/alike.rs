@@ -1,9 +1,10 @@
 //! Operands that are all moved alike are moved once, after the op.
 
 use super::super::layout::{Known, Layout, plans, realize};
-use super::between::{PAIRS, is_move, known_shape, movement, permutation, same};
+use super::between::{PAIRS, is_move, known_shape, movement};
 use super::operand;
 use crate::ir::{NodeId, ValueId};
+use crate::passes::linear::same_shape;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 
 /// Elementwise ops of several operands that broadcast.
@@ -45,7 +46,7 @@ fn elementwise(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> Option<P
     let source = cx.node(first).input(0)?;
     let mut layout = Layout::of(cx.graph.shape(source)?)?;
     movement(cx, first, &mut layout)?;
-    if !same(cx.graph.shape(cx.node(first).outputs()[0])?, cx.graph.shape(cx.node(node).outputs()[0])?) {
+    if !same_shape(cx, cx.node(first).outputs()[0], cx.node(node).outputs()[0]) {
         return None;
     }
     let mut patch = Patch::new();
@@ -72,24 +73,18 @@ fn elementwise(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> Option<P
 
 /// Whether two movements do the same to values of the same shape.
 fn alike(cx: &Context<'_>, a: NodeId, b: NodeId) -> bool {
-    let shape = |node: NodeId, output: bool| {
-        let n = cx.node(node);
-        cx.graph.shape(if output { n.outputs()[0] } else { n.input(0)? })
-    };
-    let equal = |output| match (shape(a, output), shape(b, output)) {
-        (Some(a), Some(b)) => same(a, b),
-        _ => false,
-    };
-    if cx.node(a).op().is("Transpose") != cx.node(b).op().is("Transpose") || !equal(false) || !equal(true) {
-        return false;
-    }
-    !cx.node(a).op().is("Transpose") || permutation(cx, a) == permutation(cx, b)
+    let (first, second) = (cx.node(a), cx.node(b));
+    let read = first.input(0).zip(second.input(0)).is_some_and(|(a, b)| same_shape(cx, a, b));
+    let turns = first.op().is("Transpose");
+    read && same_shape(cx, first.outputs()[0], second.outputs()[0])
+        && turns == second.op().is("Transpose")
+        && (!turns || cx.permutation(a) == cx.permutation(b))
 }
 
 fn concat(cx: &Context<'_>, node: NodeId, operands: &[ValueId]) -> Option<Patch> {
     let moves: Vec<NodeId> = operands.iter().map(|&v| own_movement(cx, node, v)).collect::<Option<_>>()?;
-    let perm = permutation(cx, *moves.first()?)?;
-    let alike = |&m: &NodeId| cx.node(m).op().is("Transpose") && permutation(cx, m).as_ref() == Some(&perm);
+    let perm = cx.permutation(*moves.first()?)?;
+    let alike = |&m: &NodeId| cx.node(m).op().is("Transpose") && cx.permutation(m).as_ref() == Some(&perm);
     if moves.len() < 2 || !moves.iter().all(alike) {
         return None;
     }

@@ -1,7 +1,8 @@
 //! What may lie between two movements.
 
 use super::super::layout::Layout;
-use crate::ir::{Dim, DimExpr, NodeId, Shape, ValueId};
+use crate::ir::{DimExpr, NodeId, Shape, ValueId};
+use crate::passes::linear::same_shape;
 use crate::rewrite::Context;
 
 /// How a node treats the operand that is followed.
@@ -111,19 +112,10 @@ pub(super) fn is_move(cx: &Context<'_>, node: NodeId) -> bool {
     ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"].iter().any(|name| op.is(name))
 }
 
-/// The permutation of a `Transpose`.
-pub(super) fn permutation(cx: &Context<'_>, node: NodeId) -> Option<Vec<usize>> {
-    let n = cx.node(node);
-    match n.ints("perm") {
-        Some(perm) => perm.iter().map(|&p| usize::try_from(p).ok()).collect(),
-        None => Some((0..cx.graph.rank(n.input(0)?)?).rev().collect()),
-    }
-}
-
 /// Does what a movement does.
 pub(super) fn movement(cx: &Context<'_>, node: NodeId, layout: &mut Layout) -> Option<()> {
     if cx.node(node).op().is("Transpose") {
-        return layout.transpose(&permutation(cx, node)?);
+        return layout.transpose(&cx.permutation(node)?);
     }
     layout.reshape(cx.graph.shape(cx.node(node).outputs()[0])?)
 }
@@ -172,7 +164,7 @@ fn pair(cx: &Context<'_>, node: NodeId) -> Option<Link> {
     let (a, b) = (n.input(0)?, n.input(1)?);
     let data = usize::from(secondary(cx, a) && !secondary(cx, b));
     let (value, other) = if data == 0 { (a, b) } else { (b, a) };
-    let fits = secondary(cx, other) && same(cx.graph.shape(value)?, cx.graph.shape(n.outputs()[0])?);
+    let fits = secondary(cx, other) && same_shape(cx, value, n.outputs()[0]);
     fits.then_some(Link { node, kind: Kind::With(1 - data), data })
 }
 
@@ -183,10 +175,6 @@ fn secondary(cx: &Context<'_>, value: ValueId) -> bool {
 /// Whether the value has one element.
 pub(super) fn is_number(cx: &Context<'_>, value: ValueId) -> bool {
     cx.graph.shape(value).is_some_and(|s| s.iter().all(|d| d.as_fixed() == Some(1)))
-}
-
-pub(super) fn same(a: &[Dim], b: &[Dim]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y).is_proven())
 }
 
 fn over_last_axis(cx: &Context<'_>, node: NodeId) -> Option<bool> {

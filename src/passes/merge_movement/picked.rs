@@ -1,8 +1,9 @@
 //! What is picked from one value and moved alike is picked from the moved value.
 
 use super::super::layout::{Known, Layout, Op, plans, realize};
-use super::between::{is_move, movement, permutation, same};
+use super::between::{is_move, movement};
 use crate::ir::{Dim, NodeId, Use, ValueId};
+use crate::passes::linear::same_shape;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 
 /// An element along one axis of a value, and what is done with it.
@@ -106,11 +107,8 @@ fn picks(cx: &Context<'_>, node: NodeId, value: ValueId, axis: usize) -> Option<
 fn alike(cx: &Context<'_>, a: NodeId, b: NodeId) -> bool {
     let transposes = |n: NodeId| cx.node(n).op().is("Transpose");
     match (transposes(a), transposes(b)) {
-        (true, true) => permutation(cx, a) == permutation(cx, b),
-        (false, false) => {
-            let shape = |n: NodeId| cx.graph.shape(cx.node(n).outputs()[0]);
-            matches!((shape(a), shape(b)), (Some(a), Some(b)) if same(a, b))
-        }
+        (true, true) => cx.permutation(a) == cx.permutation(b),
+        (false, false) => same_shape(cx, cx.node(a).outputs()[0], cx.node(b).outputs()[0]),
         _ => false,
     }
 }
@@ -118,7 +116,7 @@ fn alike(cx: &Context<'_>, a: NodeId, b: NodeId) -> bool {
 /// Does what the movement does to all axes but the first.
 fn beside(cx: &Context<'_>, node: NodeId, first: Dim, layout: &mut Layout) -> Option<()> {
     if cx.node(node).op().is("Transpose") {
-        let perm = permutation(cx, node)?;
+        let perm = cx.permutation(node)?;
         return layout.transpose(&std::iter::once(0).chain(perm.iter().map(|p| p + 1)).collect::<Vec<_>>());
     }
     let shape = cx.graph.shape(cx.node(node).outputs()[0])?;

@@ -1,8 +1,9 @@
 //! Movements in a row that keep the order of the elements are one `Reshape`, whatever lies between.
 
 use super::super::layout::{Known, Step, realize};
-use super::between::{is_move, known_shape, same};
+use super::between::{is_move, known_shape};
 use crate::ir::{NodeId, ValueId};
+use crate::passes::linear::same_dims;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 
 /// Reads the furthest value of which the last one of the row is a reshape.
@@ -27,7 +28,7 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     }
     for &source in sources[1..].iter().rev() {
         let Some(given) = cx.graph.shape(source) else { continue };
-        if same(given, shape) {
+        if same_dims(given, shape) {
             return Ok(Patch::forward(out, source));
         }
         if let Some(ops) = realize(cx, given, &[Step::Reshape(shape.to_vec())], &known) {

@@ -2,7 +2,7 @@
 
 use super::reduction::Reduction;
 use crate::ir::NodeId;
-use crate::passes::linear::sole_producer;
+use crate::passes::linear::{same_dims, sole_producer};
 use crate::rewrite::{Context, Miss, Patch};
 
 pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
@@ -16,8 +16,7 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     let (Some(is), Some(will)) = (is, will) else {
         return Err(Miss::because("the shape of the reduction is not known", moved));
     };
-    let same = is.len() == will.len() && is.iter().zip(&will).all(|(a, b)| a.same(b).is_proven());
-    if !same {
+    if !same_dims(is, &will) {
         return Err(Miss::because(
             "the shape is another than the reduction's with its axes kept or without",
             moved,

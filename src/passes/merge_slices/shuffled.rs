@@ -118,16 +118,8 @@ fn step(cx: &Context<'_>, link: NodeId, layout: &mut Layout) -> Option<()> {
         return layout.pick(axis, &dims);
     }
     match n.op().is("Transpose") {
-        true => layout.transpose(&permutation(cx, link)?),
+        true => layout.transpose(&cx.permutation(link)?),
         false => layout.reshape(out),
-    }
-}
-
-fn permutation(cx: &Context<'_>, node: NodeId) -> Option<Vec<usize>> {
-    let n = cx.node(node);
-    match n.ints("perm") {
-        Some(perm) => perm.iter().map(|&p| usize::try_from(p).ok()).collect(),
-        None => Some((0..cx.graph.rank(n.input(0)?)?).rev().collect()),
     }
 }
 
@@ -164,7 +156,7 @@ fn simulate(cx: &Context<'_>, chain: &[NodeId], layout: &Layout, middle: &[usize
             }
             data = taken.concat();
         } else if cx.node(link).op().is("Transpose") {
-            data = turned(&data, &dims, &permutation(cx, link)?);
+            data = turned(&data, &dims, &cx.permutation(link)?);
         }
     }
     Some(data)

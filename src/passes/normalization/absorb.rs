@@ -70,9 +70,10 @@ impl Rule for Absorb {
 impl Absorb {
     fn found<'g>(&self, cx: &Context<'g>, value: ValueId, reader: NodeId) -> Option<Found<'g>> {
         let mut producer = sole_producer(cx, value, reader).ok()?;
-        let mut transpose = None;
+        let (mut transpose, mut perm) = (None, None);
         if cx.node(producer).op().is("Transpose") {
             let outer = cx.node(producer);
+            perm = Some(cx.permutation(producer)?);
             producer = sole_producer(cx, outer.input(0)?, producer).ok()?;
             transpose = Some(outer);
         }
@@ -83,7 +84,7 @@ impl Absorb {
         }
         let dims = fixed(cx.graph.shape(norm.input(1)?)?)?;
         let rank = cx.graph.rank(norm.outputs()[0])?;
-        let placed = placement(self.norm, &dims, rank, transpose)?;
+        let placed = placement(self.norm, &dims, rank, perm.as_deref())?;
         Some(Found { norm, transpose, dims, placed })
     }
 }
@@ -93,15 +94,14 @@ fn is_add(cx: &Context<'_>, node: NodeId) -> bool {
 }
 
 /// Where the dims of scale and bias are in the result.
-fn placement(norm: &str, dims: &[usize], rank: usize, transpose: Option<&Node>) -> Option<Vec<usize>> {
+fn placement(norm: &str, dims: &[usize], rank: usize, perm: Option<&[usize]>) -> Option<Vec<usize>> {
     let mut placed = vec![1; rank];
     let trailing = matches!(norm, "LayerNormalization" | "RMSNormalization");
-    match (transpose, dims) {
+    match (perm, dims) {
         (None, _) if trailing => placed[rank.checked_sub(dims.len())?..].copy_from_slice(dims),
         (None, &[channels]) => *placed.get_mut(1)? = channels,
-        (Some(outer), &[last]) if trailing => {
-            let perm = outer.ints("perm")?;
-            let at = perm.iter().position(|&from| usize::try_from(from).is_ok_and(|f| f + 1 == rank))?;
+        (Some(perm), &[last]) if trailing => {
+            let at = perm.iter().position(|&from| from + 1 == rank)?;
             *placed.get_mut(at)? = last;
         }
         _ => return None,

@@ -128,10 +128,7 @@ fn heads(cx: &Context<'_>, value: ValueId, node: NodeId, rank: usize) -> Option<
     }
     let stays: Vec<usize> = (0..=rank).collect();
     let transposed = reader(cx, reshaped, "Transpose", node).and_then(|t| {
-        let perm: Vec<usize> = match cx.node(t).ints("perm") {
-            Some(perm) => perm.iter().map(|&p| usize::try_from(p).ok()).collect::<Option<_>>()?,
-            None => stays.iter().rev().copied().collect(),
-        };
+        let perm = cx.permutation(t)?;
         let mut sorted = perm.clone();
         sorted.sort_unstable();
         (sorted == stays).then(|| (perm, cx.node(t).outputs()[0]))

@@ -1,7 +1,8 @@
 //! An `Expand` of what was expanded.
 
-use super::{broadcast, same, unexpanded};
+use super::{broadcast, unexpanded};
 use crate::ir::{Dim, NodeId, ValueId};
+use crate::passes::linear::same_dims;
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::Tensor;
@@ -31,7 +32,7 @@ fn reaches(cx: &Context<'_>, from: &[Dim], operand: ValueId, to: &[Dim]) -> bool
     let reached = || {
         let elements = cx.facts.elements(operand)?.iter();
         let given: Vec<Dim> = elements.map(|e| Dim::from_expr(e.clone()?)).collect::<Option<_>>()?;
-        Some(same(&broadcast(&[from, &given])?, to))
+        Some(same_dims(&broadcast(&[from, &given])?, to))
     };
     reached().unwrap_or(false)
 }
