@@ -2,38 +2,49 @@
 //!
 //! ```text
 //! MatMul(Softmax(MatMul(q, kᵀ) * scale + mask), v)
-//!   ->  Attention<scale>(q, k, v, mask)                            opset 23
+//!   ->  Attention<scale, …>(q, k, v, mask)                         opset 23
 //!   ->  com.microsoft.MultiHeadAttention<num_heads, scale>(…)      below, where the target has it
 //! ```
 //!
 //! `q`, `k` and `v` are `[batch, heads, sequence, size]`, from wherever they come: separate or packed products, a cache of
 //! earlier keys and values, windows of an image. Factors of `q`, of `k` and of the product all count for `scale`. The
-//! mask is what is added, in one step or several, or what `Where` puts in place of products. Keys and values that are
-//! repeated for groups of heads are read before that by `Attention`. Where windows have masks of their own, the product
-//! is seen as `[batch, windows, heads, …]` for a moment: then windows count as heads.
+//! mask is what is added, in one step or several, or what `Where` puts in place of products. `c * Tanh(product / c)`
+//! below the mask becomes `softcap`, and a `Softmax` of half precision between casts to `float` and back
+//! `softmax_precision`. Keys and values that are repeated for groups of heads are read before that by `Attention`. Where
+//! windows have masks of their own, the product is seen as `[batch, windows, heads, …]` for a moment: then windows count
+//! as heads.
 //!
-//! Reassociates. A mask that may hold the lowest number of its type, or half of it, is raised to a quarter of it by one
-//! `Max` that all layers share: runtimes take the lowest for "nowhere" and answer 0 where a row holds nothing else, and
-//! the formula answers the mean. Where the formula itself asks for 0, by a `Where` on `IsNaN` behind the `Softmax`, a
-//! mask of minus infinity stays what it is. A mask is expanded to all queries and keys, which ONNX Runtime demands.
+//! Reassociates. Of a row whose mask is the lowest number of its type throughout, the formula answers the mean, and
+//! ONNX Runtime's `Attention` 0. So a mask that may hold that, or half of it, is raised to a quarter of it by one `Max`
+//! that all layers share. A mask that is minus infinity or a higher number stays what it is: where it leaves nothing of a
+//! row `Attention` answers 0, which the formula does only with a `Where` on `IsNaN` behind the `Softmax`, and is no
+//! number else. `MultiHeadAttention` answers what the formula does, without that `Where`. A mask is expanded to all
+//! queries and keys, which ONNX Runtime demands.
 //!
-//! Fires when the shapes are proven to fit and nothing in between is read elsewhere. Runtimes on a CPU take as long for
-//! the node as for the formula, most of which are the products; a target's table says whether the pass runs unasked.
+//! Fires when the shapes are proven to fit and nothing in between is read elsewhere. `Attention` reads operands with
+//! their heads side by side where they were that before, or apart where the target takes only those. Runtimes on a CPU
+//! take as long for the node as for the formula, most of which are the products; a target's table says whether the pass
+//! runs unasked.
 //!
 //! Refused: ranks other than 4, a factor on the product after its mask, a scale that is not positive, attention weights
-//! that are read elsewhere.
+//! that are read elsewhere, a product outside the body of a loop that reads it, a finite number in place of products of
+//! half precision, which may be added to them but does not hide them, and a `Where` on `IsNaN` whose mask is not known
+//! to be one that the node answers 0 for.
 
 mod emit;
 mod heads;
 mod mask;
 mod operand;
 mod scores;
+mod weights;
 mod window;
 
-use crate::ir::{NodeId, OpId};
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
+use crate::error::Result;
+use crate::ir::{Model, NodeId, OpId};
+use crate::rewrite::{
+    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, settle,
+};
 use scores::Formula;
-pub(super) use scores::lowest;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,11 +52,11 @@ pub struct FuseAttention;
 
 /// What the registry runs.
 pub fn pass() -> Work {
-    Work::rule(FuseAttention)
+    Work::whole(FuseAttention)
 }
 
 const ATTENTION: OpId = OpId::onnx("Attention");
-const MULTI_HEAD: OpId = OpId { domain: "com.microsoft", name: "MultiHeadAttention" };
+const MULTI_HEAD: OpId = OpId::microsoft("MultiHeadAttention");
 
 const META: Meta = Meta {
     id: "fuse-attention",
@@ -55,7 +66,21 @@ const META: Meta = Meta {
     emits: &[ATTENTION, MULTI_HEAD],
 };
 
-impl Rule for FuseAttention {
+impl Pass for FuseAttention {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        let [a, b, c] = emit::FORMS.map(Written);
+        settle(&[&a, &b, &c], model, cx)
+    }
+}
+
+/// The formula, where the target takes it written in one of its forms.
+struct Written(emit::Form);
+
+impl Rule for Written {
     fn meta(&self) -> &Meta {
         &META
     }
@@ -65,15 +90,10 @@ impl Rule for FuseAttention {
         OPS
     }
 
-    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
         if cx.in_function {
             return Err(Miss::Silent);
         }
-        let formula = Formula::read(cx, node)?;
-        let standard = emit::standard(cx, &formula)?;
-        Ok(match emit::multi_head(cx, &formula) {
-            Ok(other) => standard.or(other),
-            Err(_) => standard,
-        })
+        (self.0)(cx, &Formula::read(cx, node)?)
     }
 }

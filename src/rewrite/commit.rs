@@ -32,9 +32,9 @@ pub(super) fn commit(
     site: &Site<'_>,
     graph: &mut Graph,
     facts: &mut Facts,
-    patch: Patch,
+    mut patch: Patch,
 ) -> Result<Vec<NodeId>, Miss> {
-    let mut patch = writable(site, patch)?;
+    supported(site, &patch)?;
     if patch.replace.is_empty() {
         let root = graph.node(site.root).outputs().first();
         let (Some(&root), Some(last)) = (root, patch.nodes.len().checked_sub(1)) else {
@@ -94,23 +94,13 @@ fn closed(graph: &Graph, patch: &Patch) -> Result<(), Miss> {
     Ok(())
 }
 
-/// The patch, or what it names for where it cannot be written.
-fn writable(site: &Site<'_>, mut patch: Patch) -> Result<Patch, Miss> {
-    let otherwise = patch.otherwise.take();
-    match (supported(site, &patch), otherwise) {
-        (Ok(()), _) => Ok(patch),
-        (Err(miss), Some(other)) => writable(site, *other).map_err(|_| miss),
-        (Err(miss), None) => Err(miss),
-    }
-}
-
 /// S7: the rule holds at the model's opset; new ops exist there and in the target's table.
 fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
     for op in patch.nodes.iter().map(|n| n.op) {
         if !site.target.may_add(op) {
             return Err(Miss::because(format!("the target {} gets no {op}", site.target.id), None));
         }
-        let version = site.env.opsets.get(op.domain).or_else(|| implied_version(op));
+        let version = version(site, op);
         if version.is_some_and(|v| !site.target.runs(op, v)) {
             return Err(Miss::because(
                 format!("the target {} takes no {op} at this opset", site.target.id),
@@ -133,6 +123,11 @@ fn supported(site: &Site<'_>, patch: &Patch) -> Result<(), Miss> {
         return Err(Miss::because("a function cannot hold the new constant", None));
     }
     Ok(())
+}
+
+/// The version of an op's domain, imported or to be imported with the op.
+fn version(site: &Site<'_>, op: OpId) -> Option<i64> {
+    site.env.opsets.get(op.domain).or_else(|| implied_version(op))
 }
 
 /// The version of a domain that is imported with its first op.
@@ -184,8 +179,7 @@ fn check(
 fn typed(site: &Site<'_>, graph: &Graph, node: NodeId) -> Result<(), Miss> {
     let n = graph.node(node);
     let op = n.op();
-    let version = site.env.opsets.get(op.domain);
-    let Some(schema) = version.and_then(|v| schema::lookup(op.domain, op.name, v)) else {
+    let Some(schema) = version(site, op).and_then(|v| schema::lookup(op.domain, op.name, v)) else {
         return Ok(());
     };
     let inputs = n.inputs().enumerate().filter_map(|(i, v)| Some((v?, schema.input(i)?)));

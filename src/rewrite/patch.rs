@@ -60,8 +60,6 @@ pub struct Patch {
     pub(crate) sharpens: bool,
     /// Nodes of the match, and whether their outputs may be read outside it (S1).
     pub(crate) interior: Vec<(NodeId, bool)>,
-    /// What is done where the target or the opset lacks an op of this patch (S7).
-    pub(crate) otherwise: Option<Box<Patch>>,
 }
 
 impl Patch {
@@ -176,13 +174,6 @@ impl Patch {
     #[must_use]
     pub fn attr(mut self, name: impl Into<Name>, value: impl Into<Attr>) -> Self {
         self.set_attr(name, value);
-        self
-    }
-
-    /// Does the other where the model's opset or the target lacks an op of this one (S7).
-    #[must_use]
-    pub fn or(mut self, other: Self) -> Self {
-        self.otherwise = Some(Box::new(other));
         self
     }
 

@@ -48,20 +48,21 @@ pub(super) struct Flats {
 
 impl Flats {
     /// The operand.
-    pub(super) fn emit(&mut self, patch: &mut Patch, flat: &Flat) -> Option<Ref> {
+    pub(super) fn emit(&mut self, patch: &mut Patch, flat: &Flat) -> Ref {
         let (of, sizes, index) = match flat {
-            Flat::Whole(value) => return Some((*value).into()),
+            Flat::Whole(value) => return (*value).into(),
             Flat::Part { of, sizes, index } => (*of, sizes, *index),
         };
         let known = self.splits.iter().find(|(value, cut, _)| *value == of && cut == sizes);
         if let Some((.., parts)) = known {
-            return parts.get(index).copied();
+            return parts[index];
         }
-        let cut = patch.constant(Tensor::from_slice(&[sizes.len()], sizes).ok()?);
+        let cut = patch.constant(Tensor::vector(sizes));
         let parts = patch.node_with_outputs("Split", [Ref::Old(of), cut], sizes.len() as u32);
         patch.set_attr("axis", 2);
-        self.splits.push((of, sizes.clone(), parts.clone()));
-        parts.get(index).copied()
+        let part = parts[index];
+        self.splits.push((of, sizes.clone(), parts));
+        part
     }
 }
 
@@ -77,15 +78,14 @@ pub(super) fn merged(cx: &Context<'_>, output: ValueId) -> Option<ValueId> {
         [Use::Operand { node, index: 0 }] if cx.node(*node).op().is(op) => Some(*node),
         _ => None,
     };
-    let transpose = cx.node(reader(output, "Transpose")?);
-    if transpose.ints("perm") != Some(&HEADS_FIRST.map(|axis| axis as i64)) {
+    let transpose = reader(output, "Transpose")?;
+    if cx.permutation(transpose)? != HEADS_FIRST {
         return None;
     }
-    let split = transpose.outputs()[0];
+    let split = cx.node(transpose).outputs()[0];
     let merge = cx.node(reader(split, "Reshape")?);
     let flat = merge.outputs()[0];
-    let here = merge.region() == transpose.region()
-        && cx.graph.producer(output).is_some_and(|p| cx.node(p).region() == merge.region());
+    let here = cx.graph.producer(output).is_some_and(|p| cx.node(p).region() == merge.region());
     (here && is_merged(cx.graph.shape(flat)?, cx.graph.shape(split)?)).then_some(flat)
 }
 

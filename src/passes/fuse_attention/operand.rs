@@ -58,16 +58,13 @@ impl Operand {
 
     /// In front of the `Transpose` that makes it.
     fn before(&self, cx: &Context<'_>) -> Option<Self> {
-        let node = cx.node(cx.graph.producer_is(self.base, "Transpose")?);
-        let perm: Vec<usize> = match node.ints("perm") {
-            Some(perm) => perm.iter().map(|&p| usize::try_from(p).ok()).collect::<Option<_>>()?,
-            None => (0..4).rev().collect(),
-        };
+        let node = cx.graph.producer_is(self.base, "Transpose")?;
+        let perm = cx.permutation(node)?;
         let mut through = STRAIGHT;
         for (to, &axis) in through.iter_mut().zip(&self.perm) {
             *to = *perm.get(axis)?;
         }
-        Some(Self { base: node.input(0)?, perm: through })
+        Some(Self { base: cx.node(node).input(0)?, perm: through })
     }
 
     /// In front of all transpositions.

@@ -1,16 +1,16 @@
 //! What a product of attention weights and values is computed of.
 
 use super::operand::Operand;
+use super::weights::Weights;
 use super::window::Windows;
 use crate::ir::{NodeId, ValueId};
+use crate::passes::linear::same_dims;
 use crate::require;
 use crate::rewrite::{Context, Miss};
 use crate::tensor::DType;
 
 /// Nodes between the product of queries and keys and its `Softmax` that are looked through.
 const LONGEST: usize = 12;
-/// Nodes above an operand of a sum that are looked through, to tell the product from the mask.
-const NEAR: usize = 6;
 /// A number to which scores may be added without a trace.
 const NOTHING: f64 = -1e20;
 
@@ -24,9 +24,13 @@ pub(super) struct Formula {
     pub(super) key: Operand,
     pub(super) value: Operand,
     pub(super) scale: f64,
+    /// The `c` of `c * tanh(scores / c)`, which masks are added to.
+    pub(super) softcap: Option<f64>,
     pub(super) masks: Vec<Mask>,
     /// Whether a row without any key gives 0.
     pub(super) guarded: bool,
+    /// Whether the `Softmax` of half precision is computed in `float`.
+    pub(super) in_float: bool,
     /// Where the masks are one for each window.
     pub(super) windows: Option<Windows>,
     pub(super) dtype: DType,
@@ -42,9 +46,10 @@ pub(super) enum Mask {
 }
 
 /// What is found on the way from the `Softmax` to the product.
-#[derive(Default)]
+#[derive(Clone)]
 struct Way {
     scale: f64,
+    softcap: Option<f64>,
     masks: Vec<Mask>,
     windows: Option<Windows>,
 }
@@ -55,21 +60,25 @@ impl Formula {
         let n = cx.node(node);
         let (Some(weights), Some(value)) = (n.input(0), n.input(1)) else { return Err(Miss::Silent) };
         let output = n.outputs()[0];
-        let (softmax, guarded) = softmax(cx, weights).ok_or(Miss::Silent)?;
+        let Weights { softmax, scores, guarded, in_float } = Weights::read(cx, weights)?;
         if cx.graph.rank(weights) != Some(4) || cx.graph.rank(value) != Some(4) {
             return Err(Miss::because("the weights or the values have not rank 4", weights));
         }
         let axis = cx.int(softmax, "axis");
         require!(axis == Some(-1) || axis == Some(3), weights, "the Softmax does not run along the keys");
-        let scores = cx.node(softmax).input(0).ok_or(Miss::Silent)?;
-        let mut way = Way { scale: 1.0, ..Way::default() };
-        let product = follow(cx, scores, &mut way)?;
+        let start = Way { scale: 1.0, softcap: None, masks: Vec::new(), windows: None };
+        let (product, way) = follow(cx, scores, start, LONGEST)?;
         let multiply = cx.node(cx.graph.producer(product).ok_or(Miss::Silent)?);
         let (Some(q), Some(k)) = (multiply.input(0), multiply.input(1)) else { return Err(Miss::Silent) };
+        require!(
+            multiply.region() == n.region(),
+            product,
+            "the product of queries and keys is in another body"
+        );
         let (query, of_query) = Operand::queries(cx, q);
         let (key, of_key) = Operand::keys(cx, k);
-        let scale = way.scale * of_query * of_key;
-        require!(scale > 0.0 && scale.is_finite(), product, "the scale is not positive");
+        let scale = way.scale * of_query * of_key * way.softcap.unwrap_or(1.0);
+        require!(is_positive(scale), product, "the scale is not positive");
         let dtype = cx.graph.dtype(product).ok_or(Miss::Silent)?;
         let taken = matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
         require!(taken && cx.graph.dtype(output) == Some(dtype), product, "the type is none of attention's");
@@ -80,8 +89,10 @@ impl Formula {
             key,
             value: Operand::values(value),
             scale,
+            softcap: way.softcap,
             masks: way.masks,
             guarded,
+            in_float,
             windows: way.windows,
             dtype,
         };
@@ -102,108 +113,112 @@ impl Formula {
             "keys and values are not proven to be as many"
         );
         for (other, at) in [(&k, self.key.base), (&v, self.value.base)] {
-            for axis in [0, 1] {
-                let same = q[axis].same(&other[axis]).is_proven();
-                require!(same, at, "batches or heads are not proven to be as many as the queries'");
-            }
+            let same = same_dims(&q[..2], &other[..2]);
+            require!(same, at, "batches or heads are not proven to be as many as the queries'");
         }
         Ok(())
     }
 }
 
-/// The `Softmax` that made the weights, and whether rows that are no numbers are made 0.
-fn softmax(cx: &Context<'_>, weights: ValueId) -> Option<(NodeId, bool)> {
-    let graph = cx.graph;
-    let used = |value: ValueId| graph.value(value).uses().len();
-    if let Some(node) = graph.producer_is(weights, "Softmax") {
-        return (used(weights) == 1).then_some((node, false));
-    }
-    let choice = graph.producer_is(weights, "Where")?;
-    let [condition, zero, kept] = [0, 1, 2].map(|i| cx.node(choice).input(i));
-    let (condition, zero, kept) = (condition?, zero?, kept?);
-    let test = graph.producer_is(condition, "IsNaN")?;
-    let node = graph.producer_is(kept, "Softmax")?;
-    let is_zero = graph.const_value(zero)?.as_scalar() == Some(0.0);
-    let inside = used(weights) == 1 && used(condition) == 1 && used(kept) == 2;
-    (is_zero && inside && cx.node(test).input(0) == Some(kept)).then_some((node, true))
+/// Whether an attribute can hold the number, and it is above 0.
+fn is_positive(number: f64) -> bool {
+    let stored = number as f32;
+    stored > 0.0 && stored.is_finite()
 }
 
 /// Goes from what is under the `Softmax` to the product of queries and keys.
-fn follow(cx: &Context<'_>, mut at: ValueId, way: &mut Way) -> Result<ValueId, Miss> {
-    for _ in 0..LONGEST {
-        let node = cx.graph.producer(at).filter(|_| cx.graph.value(at).uses().len() == 1);
-        let node =
-            node.ok_or_else(|| Miss::because("the scores are read elsewhere or made by no node", at))?;
-        if cx.node(node).op().is("MatMul") {
-            return Ok(at);
-        }
-        at = step(cx, node, way)?;
+fn follow(cx: &Context<'_>, at: ValueId, way: Way, left: usize) -> Result<(ValueId, Way), Miss> {
+    let node = cx.graph.producer(at).filter(|_| cx.graph.value(at).uses().len() == 1);
+    let node = node.ok_or_else(|| Miss::because("the scores are read elsewhere or made by no node", at))?;
+    if cx.node(node).op().is("MatMul") {
+        let batched = cx.node(node).inputs().flatten().all(|v| cx.graph.rank(v) == Some(4));
+        require!(batched, at, "the queries or the keys have not rank 4");
+        return Ok((at, way));
     }
-    Err(Miss::because("the product of queries and keys is too far away", at))
+    require!(left > 0, at, "the product of queries and keys is too far away");
+    let mut refused = None;
+    for (next, way) in steps(cx, node, way)? {
+        match follow(cx, next, way, left - 1) {
+            Ok(found) => return Ok(found),
+            Err(miss) => drop(refused.get_or_insert(miss)),
+        }
+    }
+    Err(refused.unwrap_or(Miss::Silent))
 }
 
-fn step(cx: &Context<'_>, node: NodeId, way: &mut Way) -> Result<ValueId, Miss> {
+/// Past one node: both operands of a sum may lead to the product.
+fn steps(cx: &Context<'_>, node: NodeId, mut way: Way) -> Result<Vec<(ValueId, Way)>, Miss> {
     let n = cx.node(node);
     let output = n.outputs()[0];
-    let masks = matches!(n.op().name, "Add" | "Where" | "Reshape");
-    require!(!masks || way.scale == 1.0, output, "the product is scaled after its mask");
-    match n.op().name {
-        _ if !n.op().domain.is_empty() => {}
+    let stands = || Miss::because(format!("{} stands between the product and its Softmax", n.op()), output);
+    let op = if n.op().domain.is_empty() { n.op().name } else { "" };
+    if matches!(op, "Add" | "Where" | "Reshape") {
+        let plain = way.scale == 1.0 && way.softcap.is_none();
+        require!(plain, output, "the product is scaled or bounded after its mask");
+    }
+    let next = match op {
         "Mul" | "Div" => {
-            if let Some((rest, factor)) = scaled(cx, node) {
-                way.scale *= factor;
-                return Ok(rest);
-            }
+            let (rest, factor) = scaled(cx, node).ok_or_else(stands)?;
+            way.scale *= factor;
+            rest
         }
-        "Add" => {
-            let (Some(a), Some(b)) = (n.input(0), n.input(1)) else { return Err(Miss::Silent) };
-            let leads = |v: ValueId| leads_to_product(cx, v, NEAR) && is_as_large(cx, v, output);
-            let (scores, mask) = match (leads(a), leads(b)) {
-                (true, _) => (a, b),
-                (false, true) => (b, a),
-                _ => return Err(Miss::because("no operand is a product of the sum's shape", output)),
-            };
-            way.masks.push(Mask::Added(mask));
-            return Ok(scores);
+        "Tanh" if way.softcap.is_none() => {
+            require!(is_positive(way.scale), output, "the bound of the scores is not positive");
+            way.softcap = Some(std::mem::replace(&mut way.scale, 1.0));
+            n.input(0).ok_or(Miss::Silent)?
         }
+        "Add" => return summands(cx, node, &way),
         "Where" => {
-            if let Some((scores, mask)) = filled(cx, node) {
-                way.masks.push(mask);
-                return Ok(scores);
-            }
+            let (scores, mask) = filled(cx, node).ok_or_else(stands)?;
+            way.masks.push(mask);
+            scores
         }
         "Reshape" if way.windows.is_none() => {
             let (windows, scores) = Windows::read(cx, node)?;
             way.windows = Some(windows);
-            return Ok(scores);
+            scores
         }
-        _ => {}
+        _ => return Err(stands()),
+    };
+    Ok(vec![(next, way)])
+}
+
+/// Each operand of a sum that may be the scores, the other one taken for a mask.
+fn summands(cx: &Context<'_>, sum: NodeId, way: &Way) -> Result<Vec<(ValueId, Way)>, Miss> {
+    let n = cx.node(sum);
+    let (Some(a), Some(b)) = (n.input(0), n.input(1)) else { return Err(Miss::Silent) };
+    let output = n.outputs()[0];
+    let mut found = Vec::new();
+    for (scores, mask) in [(a, b), (b, a)] {
+        if cx.graph.producer(scores).is_some() && is_as_large(cx, scores, output) {
+            let mut way = way.clone();
+            way.masks.push(Mask::Added(mask));
+            found.push((scores, way));
+        }
     }
-    Err(Miss::because(format!("{} stands between the product and its Softmax", n.op()), output))
+    require!(!found.is_empty(), output, "no operand of the sum is a product of its shape");
+    Ok(found)
 }
 
 /// The other operand and the number that a `Mul` or `Div` scales it by.
 pub(super) fn scaled(cx: &Context<'_>, node: NodeId) -> Option<(ValueId, f64)> {
     let n = cx.node(node);
     let (a, b) = (n.input(0)?, n.input(1)?);
-    let number = |v: ValueId| cx.graph.const_value(v).filter(|t| t.len() == 1)?.as_scalar();
+    let number = |v: ValueId| cx.graph.const_value(v)?.as_scalar();
     let (rest, factor) = match (n.op().name, number(a), number(b)) {
         ("Mul", _, Some(factor)) => (a, factor),
         ("Mul", Some(factor), None) => (b, factor),
         ("Div", _, Some(factor)) => (a, 1.0 / factor),
         _ => return None,
     };
-    (cx.graph.rank(rest) == cx.graph.rank(n.outputs()[0])).then_some((rest, factor))
+    (cx.graph.rank(rest)? == cx.graph.rank(n.outputs()[0])?).then_some((rest, factor))
 }
 
 /// What `Where` keeps, and the number that it puts elsewhere: so low that nothing of the product would be left of it.
 fn filled(cx: &Context<'_>, node: NodeId) -> Option<(ValueId, Mask)> {
     let n = cx.node(node);
     let (condition, yes, no) = (n.input(0)?, n.input(1)?, n.input(2)?);
-    let low = |v: ValueId| {
-        let nothing = (lowest(cx.graph.dtype(v)?) / 4.0).max(NOTHING);
-        cx.graph.const_value(v)?.as_scalar().filter(|&x| x <= nothing)
-    };
+    let low = |v: ValueId| cx.graph.const_value(v)?.as_scalar().filter(|&x| x <= NOTHING);
     let (scores, not, otherwise) = match (low(yes), low(no)) {
         (None, Some(otherwise)) => (yes, false, otherwise),
         (Some(otherwise), None) => (no, true, otherwise),
@@ -215,31 +230,7 @@ fn filled(cx: &Context<'_>, node: NodeId) -> Option<(ValueId, Mask)> {
 /// Whether a mask does not add batches, heads or queries to the scores. It cannot add keys: there are as many as values.
 fn is_as_large(cx: &Context<'_>, scores: ValueId, result: ValueId) -> bool {
     match (cx.graph.shape(scores), cx.graph.shape(result)) {
-        (Some(a @ [.., _]), Some(b @ [.., _])) if a.len() == b.len() => {
-            a[..a.len() - 1].iter().zip(b).all(|(a, b)| a.same(b).is_proven())
-        }
-        _ => false,
-    }
-}
-
-/// The lowest number of a float type.
-pub(in crate::passes) fn lowest(dtype: DType) -> f64 {
-    match dtype {
-        DType::F16 => -65504.0,
-        DType::BF16 => f64::from(f32::from_bits(0xff7f_0000)),
-        _ => f64::from(f32::MIN),
-    }
-}
-
-fn leads_to_product(cx: &Context<'_>, value: ValueId, left: usize) -> bool {
-    let Some(node) = cx.graph.producer(value).filter(|_| left > 0) else { return false };
-    let n = cx.node(node);
-    match n.op().name {
-        _ if !n.op().domain.is_empty() => false,
-        "MatMul" => n.inputs().flatten().all(|v| !cx.graph.is_const(v)),
-        "Mul" | "Div" | "Add" | "Where" | "Reshape" => {
-            n.inputs().flatten().any(|v| leads_to_product(cx, v, left - 1))
-        }
+        (Some([a @ .., _]), Some([b @ .., _])) => same_dims(a, b),
         _ => false,
     }
 }

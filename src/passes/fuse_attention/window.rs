@@ -7,9 +7,11 @@ use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::Tensor;
 
 /// `[batch * windows, heads, …]` and the mask that all batches share.
+#[derive(Clone, Debug)]
 pub(super) struct Windows {
-    count: i64,
     heads: i64,
+    /// Windows times heads.
+    pub(super) all_heads: i64,
     /// `[1, windows, 1 or heads, queries, keys]`.
     pub(super) mask: ValueId,
 }
@@ -41,28 +43,37 @@ impl Windows {
             _ => false,
         };
         require!(fits && cx.graph.rank(mask) == Some(5), mask, "the mask is not one for each window");
-        Ok((Self { count, heads, mask }, from))
-    }
-
-    /// Windows times heads.
-    pub(super) fn heads(&self) -> Option<i64> {
-        self.count.checked_mul(self.heads)
+        let all_heads = count.checked_mul(heads).ok_or(Miss::Silent)?;
+        Ok((Self { heads, all_heads, mask }, from))
     }
 
     /// `[batch * windows, heads, …]` as `[batch, windows * heads, …]`.
-    pub(super) fn join(&self, patch: &mut Patch, value: Ref) -> Option<Ref> {
-        reshaped(patch, value, &[-1, self.heads()?, 0, 0])
+    pub(super) fn join(&self, patch: &mut Patch, value: Ref) -> Ref {
+        reshaped(patch, value, &[-1, self.all_heads, 0, 0])
     }
 
     /// And back.
-    pub(super) fn part(&self, patch: &mut Patch, value: Ref) -> Option<Ref> {
+    pub(super) fn part(&self, patch: &mut Patch, value: Ref) -> Ref {
         reshaped(patch, value, &[-1, self.heads, 0, 0])
     }
 
-    /// `[1, windows, heads, …]` as `[1, windows * heads, …]`.
-    pub(super) fn join_mask(&self, patch: &mut Patch, value: Ref, [queries, keys]: [&Dim; 2]) -> Option<Ref> {
+    /// `[1, windows, heads, …]` as `[1, windows * heads, …]`; a mask without heads is repeated for them. `all` are heads,
+    /// queries and keys.
+    pub(super) fn join_mask(
+        &self,
+        patch: &mut Patch,
+        mask: Ref,
+        has_heads: bool,
+        all: [&Dim; 3],
+    ) -> Option<Ref> {
         let size = |dim: &Dim| i64::try_from(dim.as_fixed()?).ok();
-        reshaped(patch, value, &[1, self.heads()?, size(queries)?, size(keys)?])
+        let shape = [1, self.all_heads, size(all[1])?, size(all[2])?];
+        if has_heads {
+            return Some(reshaped(patch, mask, &shape));
+        }
+        let heads = patch.constant(Tensor::vector(&[self.heads, 1, 1]));
+        let repeated = patch.node("Expand", [mask, heads]);
+        Some(reshaped(patch, repeated, &shape))
     }
 }
 
@@ -70,11 +81,13 @@ impl Windows {
 fn windows(from: &[Dim], split: &[Dim], back: &[Dim]) -> Option<(i64, i64)> {
     let [_, count, heads, ..] = split else { return None };
     let size = |dim: &Dim| i64::try_from(dim.as_fixed()?).ok().filter(|&n| n > 0);
-    let fits = from.len() == 4 && split.len() == 5 && same_dims(&from[1..], &split[2..]) && same_dims(from, back);
+    let fits =
+        from.len() == 4 && split.len() == 5 && same_dims(&from[1..], &split[2..]) && same_dims(from, back);
     if fits { Some((size(count)?, size(heads)?)) } else { None }
 }
 
-pub(super) fn reshaped(patch: &mut Patch, value: Ref, to: &[i64]) -> Option<Ref> {
-    let shape = patch.constant(Tensor::from_slice(&[to.len()], to).ok()?);
-    Some(patch.node("Reshape", [value, shape]))
+/// A value of another shape.
+pub(super) fn reshaped(patch: &mut Patch, value: Ref, to: &[i64]) -> Ref {
+    let shape = patch.constant(Tensor::vector(to));
+    patch.node("Reshape", [value, shape])
 }

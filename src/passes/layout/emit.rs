@@ -59,7 +59,10 @@ fn reshape(cx: &Context<'_>, from: &[Dim], to: &[Dim], known: &Known) -> Option<
             return Some(Op::Squeeze(axes));
         }
     }
-    known.iter().find(|(shape, ..)| same_dims(shape, to)).map(|&(_, value, zeros)| Op::ReshapeBy(value, zeros))
+    known
+        .iter()
+        .find(|(shape, ..)| same_dims(shape, to))
+        .map(|&(_, value, zeros)| Op::ReshapeBy(value, zeros))
 }
 
 /// The shape in numbers.

@@ -2,7 +2,7 @@
 
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::same_shape;
-use crate::passes::range::{Range, clip_bounds, default_bound};
+use crate::passes::range::{Range, clip_bounds, largest};
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::{DType, Tensor};
@@ -101,7 +101,7 @@ fn emit(cx: &Context<'_>, node: NodeId, clamp: Clamp, dtype: DType) -> Result<Pa
     let one_sided = (is("Max") && high == f64::INFINITY) || (is("Min") && low == f64::NEG_INFINITY);
     let opset = cx.opset();
     let mut patch = Patch::new();
-    let most = default_bound(dtype);
+    let most = largest(dtype);
     let bound = |patch: &mut Patch, value: f64| {
         if value.abs() == most {
             return Ok(Ref::Omitted);

@@ -142,8 +142,8 @@ impl Search<'_, '_> {
     }
 }
 
-/// The bound of a `Clip` without one: the largest number of the type; whole numbers need none.
-pub(super) fn default_bound(dtype: DType) -> f64 {
+/// The largest number of a type of floats, which is the bound of a `Clip` without one; whole numbers need none.
+pub(super) fn largest(dtype: DType) -> f64 {
     match dtype {
         DType::F16 => 65504.0,
         DType::BF16 => f64::from(f32::from_bits(0x7f7f_0000)),
@@ -158,7 +158,7 @@ pub(super) fn clip_bounds(cx: &Context<'_>, node: NodeId) -> Option<(f64, f64)> 
     let n = cx.node(node);
     let dtype = cx.graph.dtype(n.input(0)?)?;
     // Before opset 11 the bounds are attributes, of one type for all.
-    let most = default_bound(if cx.opset() < 11 && dtype.is_float() { DType::F32 } else { dtype });
+    let most = largest(if cx.opset() < 11 && dtype.is_float() { DType::F32 } else { dtype });
     let bound = |index: usize, name: &str, none: f64| match n.input(index) {
         Some(v) => cx.graph.const_value(v)?.as_scalar(),
         None => Some(n.float(name).map_or(none, f64::from)),

@@ -1,7 +1,7 @@
 //! The formula of a node, written operator by operator.
 
 use crate::ir::{Attr, Dim, Node, NodeId, OpId, ValueId};
-use crate::passes::fuse_attention::lowest;
+use crate::passes::range::largest;
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::schema::{self, AttrDefault};
@@ -224,7 +224,7 @@ impl<'g> Formula<'g> {
 
     /// The lowest number of the type of the result.
     pub(in crate::passes) fn lowest(&mut self) -> Ref {
-        self.number(lowest(self.dtype))
+        self.number(-largest(self.dtype))
     }
 
     pub(in crate::passes) fn ints(&mut self, values: &[i64]) -> Ref {

@@ -20,6 +20,17 @@ impl Generator {
             let (scale, _) = self.scalar(0.5);
             scores = self.inner(&format!("Mul ({scores}, {scale})"));
         }
+        let (bounds, fills, guards) = (self.apart(1), self.apart(2), self.apart(3));
+        if bounds {
+            let bound = self.constant("float", "3");
+            let part = self.inner(&format!("Div ({scores}, {bound})"));
+            let curved = self.inner(&format!("Tanh ({part})"));
+            scores = self.inner(&format!("Mul ({curved}, {bound})"));
+        }
+        if fills {
+            let (kept, low) = (self.constant("bool[3]", "1, 0, 1"), self.constant("float", "-1e30"));
+            scores = self.inner(&format!("Where ({kept}, {scores}, {low})"));
+        }
         let mut masked = f64::from([-1.0, -1e9, f32::MIN][self.below(3)]);
         for shape in [vec![N], vec![2, 1, 1, N], vec![2, 1, 1]] {
             if self.below(3) == 0 {
@@ -31,11 +42,27 @@ impl Generator {
                 masked = masked.max(-1e30);
             }
         }
-        let weights = self.inner(&format!("Softmax <axis = -1> ({scores})"));
+        let mut weights = self.inner(&format!("Softmax <axis = -1> ({scores})"));
+        if guards {
+            let zero = self.constant("float", "0");
+            let none = self.inner(&format!("IsNaN ({weights})"));
+            weights = self.inner(&format!("Where ({none}, {zero}, {weights})"));
+        }
         let output = self.inner(&format!("MatMul ({weights}, {value})"));
         let turned = self.inner(&format!("Transpose <perm = [0, 2, 1, 3]> ({output})"));
         let shape = self.ints(&[0, 0, 4]);
         self.emit(vec![2, N, 4], &format!("Reshape ({turned}, {shape})"));
+    }
+
+    /// One time in four. It draws no number, so that what follows is what it would be without this choice.
+    fn apart(&self, which: u64) -> bool {
+        Self::choice(self.state ^ which, 4) == 0
+    }
+
+    fn constant(&mut self, ty: &str, elements: &str) -> String {
+        let name = self.fresh("k");
+        self.initializers.push(format!("{ty} {name} = {{{elements}}}"));
+        name
     }
 
     /// Two heads of two, of the input or of a product with it.
