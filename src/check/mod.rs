@@ -5,22 +5,17 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `node` | a node as the tables ask for it |
-//! | `limits` | demands beyond types |
+//! | `constants` | what is known when the model is built |
 //! | `qdq` | demands of quantized nodes |
-//! | `standard` | a target without a table: what ONNX itself says |
 
-mod limits;
-mod node;
+mod constants;
 mod qdq;
-mod standard;
 
 use crate::analysis::{Env, Facts};
 use crate::diag::Diags;
 use crate::ir::{Graph, Model, NodeId, Opsets};
 use crate::report::Finding;
-use crate::target::{Answer, Target, Verdict};
-use node::Seen;
+use crate::target::{Answer, Asked, Target, Verdict};
 use rustc_hash::FxHashSet;
 
 fn of_node(graph: &Graph, node: NodeId, answer: Answer) -> Finding {
@@ -86,7 +81,8 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     fn graph(&self, graph: &Graph, facts: &Facts, opsets: &Opsets, findings: &mut Vec<Finding>) {
-        let constants = limits::constants(graph);
+        let constants = constants::constants(graph);
+        let known = |v| constants.contains(&v) || graph.is_const(v) || facts.constant_elements(v).is_some();
         let mut nodes: Vec<(u64, NodeId)> = graph.nodes().map(|(id, n)| (n.order(), id)).collect();
         nodes.sort();
         for (_, node) in nodes {
@@ -94,25 +90,22 @@ impl Scope<'_> {
             if self.local.contains(&(op.domain.to_owned(), op.name.to_owned())) {
                 continue;
             }
-            let seen = Seen::new(graph, node, opsets);
-            let answer = match &self.target.table {
-                Some(_) => self.target.answer(&seen).map(|a| self.with_fix(&seen, a)),
-                None => standard::answer(self.target, &seen),
-            };
+            let asked = Asked::new(graph, node, opsets);
+            let answer = self.target.answer(&asked).map(|a| self.with_fix(&asked, a));
             let refused = answer.as_ref().is_some_and(|a| a.verdict == Verdict::Refused);
             findings.extend(answer.map(|a| of_node(graph, node, a)));
             if refused {
                 continue;
             }
-            let demands = limits::answers(self.target, &seen, facts, &constants);
-            let quantized = qdq::answers(self.target, &seen);
+            let demands = self.target.unmet(&asked, &known);
+            let quantized = qdq::answers(self.target, &asked);
             findings.extend(demands.into_iter().chain(quantized).map(|a| of_node(graph, node, a)));
         }
     }
 
     /// An op that is in no list of ONNX's is someone's own, and may be registered.
-    fn with_fix(&self, seen: &Seen<'_>, answer: Answer) -> Answer {
-        let unknown = seen.schema.is_none() && answer.verdict == Verdict::Refused;
+    fn with_fix(&self, asked: &Asked<'_>, answer: Answer) -> Answer {
+        let unknown = asked.schema.is_none() && answer.verdict == Verdict::Refused;
         let fix = answer.fix.or_else(|| self.target.custom_ops.clone().filter(|_| unknown));
         Answer { fix, ..answer }
     }

@@ -1,17 +1,16 @@
 //! Demands of `QuantizeLinear` and `DequantizeLinear` that ONNX does not make.
 
-use super::node::Seen;
 use crate::ir::{Graph, ValueId};
-use crate::target::{Answer, Qdq, Target, TypeSet, Verdict};
+use crate::target::{Answer, Asked, Qdq, Target, TypeSet, Verdict};
 use crate::tensor::Tensor;
 
-pub(super) fn answers(target: &Target, seen: &Seen<'_>) -> Vec<Answer> {
+pub(super) fn answers(target: &Target, asked: &Asked<'_>) -> Vec<Answer> {
     let Some(demands) = &target.qdq else { return Vec::new() };
-    let op = seen.node.op();
+    let op = asked.node.op();
     let found = if op.is("QuantizeLinear") || op.is("DequantizeLinear") {
-        quantization(demands, seen)
+        quantization(demands, asked)
     } else {
-        quantized_constant(demands, seen)
+        quantized_constant(demands, asked)
     };
     let answer = |(reason, fix): (String, Option<&str>)| Answer {
         verdict: Verdict::Refused,
@@ -24,9 +23,9 @@ pub(super) fn answers(target: &Target, seen: &Seen<'_>) -> Vec<Answer> {
 
 type Broken = (String, Option<&'static str>);
 
-fn quantization(demands: &Qdq, seen: &Seen<'_>) -> Vec<Broken> {
+fn quantization(demands: &Qdq, asked: &Asked<'_>) -> Vec<Broken> {
     let mut broken = Vec::new();
-    let (graph, node) = (seen.graph, seen.node);
+    let (graph, node) = (asked.graph, asked.node);
     let zero_point = node.input(2);
     let quantized = match zero_point {
         Some(v) => graph.dtype(v),
@@ -68,13 +67,13 @@ fn quantization(demands: &Qdq, seen: &Seen<'_>) -> Vec<Broken> {
 }
 
 /// A constant of a quantized type that another op than `DequantizeLinear` reads.
-fn quantized_constant(demands: &Qdq, seen: &Seen<'_>) -> Vec<Broken> {
-    let graph = seen.graph;
+fn quantized_constant(demands: &Qdq, asked: &Asked<'_>) -> Vec<Broken> {
+    let graph = asked.graph;
     let types = TypeSet::parse(&demands.types);
     let quantized =
         |v: ValueId| graph.is_const(v) && graph.dtype(v).is_some_and(|t| types.contains(t.name()));
-    if demands.constants_are_dequantized && seen.node.inputs().flatten().any(quantized) {
-        let reason = format!("{} reads a quantized constant, and only DequantizeLinear may", seen.node.op());
+    if demands.constants_are_dequantized && asked.node.inputs().flatten().any(quantized) {
+        let reason = format!("{} reads a quantized constant, and only DequantizeLinear may", asked.node.op());
         vec![(reason, Some("dequantize the constant before, or leave it in float"))]
     } else {
         Vec::new()

@@ -7,7 +7,7 @@ use crate::ir::{
     Def, Graph, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Truth, Use, ValueId, captures,
 };
 use crate::schema;
-use crate::target::Target;
+use crate::target::{Answer, Asked, Target, Verdict};
 use rustc_hash::FxHashSet;
 
 /// Where a patch is to be committed.
@@ -48,7 +48,7 @@ pub(super) fn commit(
 
     let added = add(site, graph, facts, &patch);
     let replace = resolve(&patch, graph, &added);
-    if let Err(miss) = check(site, graph, &patch, &added, &replace) {
+    if let Err(miss) = check(site, graph, facts, &patch, &added, &replace) {
         take_back(graph, added);
         return Err(miss);
     }
@@ -163,11 +163,15 @@ fn visible(site: &Site<'_>, graph: &Graph, patch: &Patch) -> Result<(), Miss> {
 fn check(
     site: &Site<'_>,
     graph: &Graph,
+    facts: &Facts,
     patch: &Patch,
     added: &Added,
     replace: &[(ValueId, ValueId)],
 ) -> Result<(), Miss> {
-    added.nodes.iter().try_for_each(|&node| typed(site, graph, node))?;
+    for &node in &added.nodes {
+        typed(site, graph, node)?;
+        taken(site, graph, facts, node)?;
+    }
     for &(old, new) in replace {
         same_type(graph, old, new, patch)?;
         border::check(graph, old, new, patch.splice)?;
@@ -190,6 +194,18 @@ fn typed(site: &Site<'_>, graph: &Graph, node: NodeId) -> Result<(), Miss> {
         }
     }
     Ok(())
+}
+
+/// S7: the target's table does not refuse the node for its types, ranks or attributes.
+fn taken(site: &Site<'_>, graph: &Graph, facts: &Facts, node: NodeId) -> Result<(), Miss> {
+    let asked = Asked::added(graph, node, version(site, graph.node(node).op()));
+    let known = |v| graph.is_const(v) || facts.constant_elements(v).is_some();
+    let refused = |answer: &Answer| answer.verdict == Verdict::Refused;
+    let mut answers = site.target.answer(&asked).into_iter().chain(site.target.unmet(&asked, &known));
+    match answers.find(refused) {
+        Some(answer) => Err(Miss::because(answer.reason, None)),
+        None => Ok(()),
+    }
 }
 
 /// S2: the new value's type is the old one's, and so is its shape as far as the old one's is known.

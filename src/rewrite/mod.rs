@@ -11,7 +11,7 @@
 //! | S4 | No cycle. |
 //! | S5 | Graph inputs and outputs keep name, order, type. |
 //! | S6 | Nodes go when they are dead; no list of nodes is ever deleted. |
-//! | S7 | The rule holds at the model's opset; new ops exist there, for the types of their operands, and in the target's table. |
+//! | S7 | The rule holds at the model's opset; new ops exist there, for the types of their operands, and the target's table takes them. |
 //! | S8 | Random and stateful ops never fold and never match as interior. |
 //! | S9 | Patches only add initializers. |
 //! | S10 | Sweeps reach a fixpoint; one that does not in 100 is reported as our bug. |

@@ -1,20 +1,10 @@
 //! What becomes of one node at a target.
 
-use super::Target;
+use super::node::Asked;
 use super::table::{Row, Verdict};
 use super::types::TypeSet;
+use super::{Target, standard};
 use crate::ir::shown_domain;
-
-/// A node, as far as a table needs to know it.
-pub trait Asked {
-    /// Its domain, empty for `ai.onnx`, and its op.
-    fn op(&self) -> (&str, &str);
-    /// The version of the op that is in force: the opset that brought it. `None` for an unknown op.
-    fn version(&self) -> Option<i64>;
-    /// The words of the types of those values that a type parameter or a formal name stands for; those that are not known
-    /// are left out. `first` is the first operand, or the first output where there is none.
-    fn types(&self, of: &str) -> Vec<String>;
-}
 
 /// What becomes of a node that is not taken as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +21,8 @@ pub struct Answer {
 
 impl Target {
     /// What becomes of a node by op, version and types; `None` where it is taken as it is.
-    pub fn answer(&self, node: &dyn Asked) -> Option<Answer> {
-        let table = self.table.as_ref()?;
+    pub fn answer(&self, node: &Asked<'_>) -> Option<Answer> {
+        let Some(table) = &self.table else { return standard::answer(self, node) };
         let (domain, op) = node.op();
         if node.version().is_some_and(|v| table.expands(domain, op, v)) {
             return None;
@@ -58,7 +48,7 @@ impl Target {
         table.rows(domain, op).iter().any(at) || table.expands(domain, op, version)
     }
 
-    fn refusal(&self, node: &dyn Asked) -> Option<Answer> {
+    fn refusal(&self, node: &Asked<'_>) -> Option<Answer> {
         let table = self.table.as_ref()?;
         let (domain, op) = node.op();
         let rows = table.rows(domain, op);
@@ -77,7 +67,7 @@ impl Target {
     }
 
     /// Why no row takes the types of a node; `None` where one does.
-    fn mistyped(&self, rows: &[&Row], node: &dyn Asked) -> Option<String> {
+    fn mistyped(&self, rows: &[&Row], node: &Asked<'_>) -> Option<String> {
         let wrong = rows.iter().map(|row| wrong_types(row, node, &|word| word.to_owned()));
         let nearest = wrong.min_by_key(Vec::len)?;
         let first = nearest.first()?;
@@ -92,7 +82,7 @@ impl Target {
         ))
     }
 
-    fn retyped(&self, node: &dyn Asked) -> Option<Answer> {
+    fn retyped(&self, node: &Asked<'_>) -> Option<Answer> {
         let table = self.table.as_ref()?;
         let (domain, op) = node.op();
         let other = |word: &str| match self.retyped.iter().find(|r| r.from == word) {
@@ -124,7 +114,7 @@ fn fits_version(row: &Row, version: Option<i64>) -> bool {
 /// Parameter, word and what is taken, for each type that a row does not take.
 fn wrong_types(
     row: &Row,
-    node: &dyn Asked,
+    node: &Asked<'_>,
     as_run: &dyn Fn(&str) -> String,
 ) -> Vec<(String, String, String)> {
     let wrong = |(name, set): (&String, &TypeSet)| {

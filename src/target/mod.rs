@@ -9,14 +9,21 @@
 //! | `release` | versions of a target |
 //! | `table` | rows and limits |
 //! | `types` | sets of types |
-//! | `answer` | what becomes of one node |
+//! | `node` | a node as the tables ask for it |
+//! | `answer` | what becomes of one node by op, version and types |
+//! | `limits` | demands beyond types |
+//! | `standard` | a target without a table: what ONNX itself says |
 
 mod answer;
+mod limits;
+mod node;
 mod release;
+mod standard;
 mod table;
 mod types;
 
-pub use answer::{Answer, Asked};
+pub use answer::Answer;
+pub use node::Asked;
 pub use release::Release;
 pub use table::{Limit, RowView, Table, Verdict, When};
 pub use types::{TypeSet, type_word};
@@ -41,8 +48,8 @@ pub struct Target {
     pub domains: Vec<String>,
     /// Whether it takes newer opsets and IR versions too, as far as it knows the ops.
     pub takes_newer: bool,
-    /// Ops of the default domain that its runtimes take no less time for than for the formula that they stand for, or do
-    /// not take in every type: passes that add them run by name only.
+    /// Ops of the default domain that its runtimes take no less time for than for the formula that they stand for: passes
+    /// that add them run by name only.
     pub expanded: Vec<String>,
     /// Versions of the default domain that it takes.
     pub opset: Range,

@@ -63,6 +63,9 @@ pub struct When {
     /// Formal inputs and outputs that are left out.
     #[serde(default)]
     pub absent: String,
+    /// Formal inputs and outputs that are given.
+    #[serde(default)]
+    pub present: String,
 }
 
 /// A demand on nodes of some ops beyond their types, and what becomes of those that do not meet it.

@@ -33,9 +33,13 @@ fn run_on(rule: &dyn Rule, model: &mut Model) -> PassStats {
 }
 
 fn try_run(rule: &dyn Rule, model: &mut Model) -> Result<PassStats> {
+    try_run_for("onnx", rule, model)
+}
+
+fn try_run_for(target: &str, rule: &dyn Rule, model: &mut Model) -> Result<PassStats> {
     let (mut facts, mut diags) = (Facts::new(), Diags::new());
     facts.infer_model(model, &mut diags);
-    let target = Target::named("onnx")?;
+    let target = Target::named(target)?;
     let mut cx = PassContext {
         facts: &mut facts,
         diags: &mut diags,
@@ -268,6 +272,39 @@ fn s7_a_type_that_the_op_lacks_refuses() {
     let integers = "<ir_version: 8, opset_import: [\"\" : 18]>\n\
         g (int32[N,3] x) => (int32[N,3] y) {\na = Neg(x)\nb = Neg(a)\ny = Abs(b)\n}";
     assert_eq!(run(&*not(), integers).1.applied, 1);
+}
+
+#[test]
+fn s7_a_node_that_the_target_refuses_for_its_type_rank_or_attributes_refuses() {
+    let tried = |target: &str, dtype: &str, rule: &dyn Rule| {
+        let mut model = parse_model(&format!(
+            "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+             g ({dtype}[N,3] x) => ({dtype}[N,3] y) {{\na = Neg(x)\nb = Neg(a)\ny = Identity(b)\n}}"
+        ))
+        .unwrap();
+        let stats = try_run_for(target, rule, &mut model).unwrap();
+        (stats.applied, stats.misses.into_keys().next().unwrap_or_default())
+    };
+    let taken = (1, String::new());
+    assert_eq!(tried("ort-cpu", "float", &*to_abs()), taken);
+    // Run in float.
+    assert_eq!(tried("ort-cpu", "float16", &*to_abs()), taken);
+    let reason = "ort-cpu@1.31 takes ints double float in T of Abs, not bfloat16".to_owned();
+    assert_eq!(tried("ort-cpu", "bfloat16", &*to_abs()), (0, reason));
+    assert_eq!(tried("onnx", "bfloat16", &*to_abs()), taken);
+
+    let pooled = fusion(DoubleNeg(|m, x| {
+        let mut patch = Patch::op("MaxPool", [m.get(x)]);
+        patch.set_attr("kernel_shape", vec![1]);
+        patch.set_attr("dilations", vec![2]);
+        Ok(patch)
+    }));
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[N,3,5] x) => (float[N,3,5] y) {\na = Neg(x)\nb = Neg(a)\ny = Identity(b)\n}";
+    let mut model = parse_model(text).unwrap();
+    let stats = try_run_for("tensorrt", &*pooled, &mut model).unwrap();
+    assert_eq!(stats.misses.into_keys().collect::<Vec<_>>(), ["dilated pooling is not taken"]);
+    assert_eq!(try_run_for("onnx", &*pooled, &mut model).unwrap().applied, 1);
 }
 
 #[test]

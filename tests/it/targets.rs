@@ -2,8 +2,10 @@
 
 use crate::fixtures::onnx_runtime;
 use onnxpress::check::check;
+use onnxpress::diag::Diags;
 use onnxpress::io::load_bytes;
 use onnxpress::ir::AttrKind;
+use onnxpress::pipeline::{Means, Options, Silent, run};
 use onnxpress::proto::attribute_proto::AttributeType;
 use onnxpress::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, ValueInfoProto,
@@ -13,6 +15,7 @@ use onnxpress::runtime::{Runtime, SessionOptions, Source};
 use onnxpress::schema::{AttrDef, Param, ParamOption, Schema, versions};
 use onnxpress::target::{Target, Verdict};
 use onnxpress::tensor::DType;
+use onnxpress::text::parse_model;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,4 +175,30 @@ fn ort_cpu_takes_what_its_table_says_and_nothing_else() {
     );
     assert!(wrong.is_empty(), "{} of the table are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(taken > 1000 && retyped > 50 && refused > 500, "too few rows could be asked");
+}
+
+/// No runtime at hand computes in `bfloat16`, so that no fixture can.
+#[test]
+fn attention_is_added_in_the_types_that_a_target_takes() {
+    let added = |target: &str, dtype: &str| {
+        let text = format!(
+            "<ir_version: 10, opset_import: [\"\" : 23]>\n\
+             g ({dtype}[B,2,S,4] q, {dtype}[B,2,4,T] k, {dtype}[B,2,T,4] v) => ({dtype}[B,2,S,4] y) {{\n\
+             p = MatMul (q, k)\nw = Softmax <axis = -1> (p)\ny = MatMul (w, v)\n}}"
+        );
+        let mut model = parse_model(&text).unwrap();
+        let mut options = Options::new(Target::named(target).unwrap());
+        options.enable = vec!["fuse-attention".to_owned()];
+        let means = Means { runtime: None, growth_budget: 0 };
+        run(&mut model, &options, means, &mut Diags::new(), &mut Silent).unwrap();
+        model.graph.nodes().any(|(_, n)| n.op().is("Attention"))
+    };
+    for (target, types) in [
+        ("onnx", [true, true, true]),
+        ("ort-cpu", [true, true, false]),
+        ("tensorrt", [true, true, true]),
+        ("tensorrt-rtx", [false, true, true]),
+    ] {
+        assert_eq!(["float", "float16", "bfloat16"].map(|dtype| added(target, dtype)), types, "{target}");
+    }
 }

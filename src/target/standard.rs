@@ -1,21 +1,21 @@
 //! A target without a table takes what ONNX defines, in the types that ONNX allows.
 
-use super::node::Seen;
+use super::node::Asked;
+use super::{Answer, Target, Verdict, type_word};
 use crate::ir::{OpId, Type, shown_domain};
 use crate::schema::{Param, Schema};
-use crate::target::{Answer, Target, Verdict, type_word};
 
 const SOURCE: &str = "the operator schemas of ONNX";
 
-pub(super) fn answer(target: &Target, seen: &Seen<'_>) -> Option<Answer> {
-    let op = seen.node.op();
+pub(super) fn answer(target: &Target, node: &Asked<'_>) -> Option<Answer> {
+    let op = node.node.op();
     let reason = if !target.domains.iter().any(|d| d == op.domain) {
         format!("{op} is no operator of standard ONNX")
     } else {
-        match seen.schema {
-            None => unknown(op, seen.opset),
+        match node.schema {
+            None => unknown(op, node.opset),
             Some(schema) if schema.deprecated => format!("{op} is withdrawn since opset {}", schema.since),
-            Some(_) => mistyped(seen)?,
+            Some(_) => mistyped(node)?,
         }
     };
     let (verdict, source) = (Verdict::Refused, SOURCE.to_owned());
@@ -29,15 +29,15 @@ fn unknown(op: OpId, opset: Option<i64>) -> String {
     }
 }
 
-fn mistyped(seen: &Seen<'_>) -> Option<String> {
-    let schema = seen.schema?;
+fn mistyped(node: &Asked<'_>) -> Option<String> {
+    let schema = node.schema?;
     let params: Vec<&'static Param> = schema.inputs.iter().chain(schema.outputs).collect();
     params.into_iter().find_map(|param| {
-        let types = seen.values(param.name).into_iter().filter_map(|v| seen.graph.value(v).ty());
+        let types = node.values(param.name).into_iter().filter_map(|v| node.graph.value(v).ty());
         let wrong = types.filter(|ty| !allows(schema, param, ty)).find_map(type_word)?;
         Some(format!(
             "{} is {wrong} in '{}', which opset {} does not allow",
-            seen.node.op(),
+            node.node.op(),
             param.name,
             schema.since
         ))
