@@ -23,7 +23,7 @@ const META: Meta = Meta {
     id: "unfold-activation",
     summary: "ONNX Runtime's Gelu, BiasGelu, FastGelu, QuickGelu and BiasSoftmax become standard operators",
     exactness: Exactness::Reassociates,
-    since_opset: 9,
+    since_opset: 7,
     emits: &[],
 };
 

@@ -26,7 +26,7 @@ const META: Meta = Meta {
     id: "unfold-product",
     summary: "ONNX Runtime's FusedMatMul, FusedGemm, FusedConv and quantized products become standard operators",
     exactness: Exactness::Reassociates,
-    since_opset: 10,
+    since_opset: 7,
     emits: &[],
 };
 

@@ -55,6 +55,8 @@ impl<'g> Formula<'g> {
             require!(idle, at, "its attribute '{}' is not written with standard operators", attr.name);
         }
         let mut patch = self.patch;
+        // The formula has the shapes of the operator that it defines, also where no symbol says so.
+        patch.sharpen();
         patch.replace(node.outputs()[0], first);
         for (at, &output) in node.outputs().iter().enumerate().skip(1) {
             let given = self.given.iter().find(|(old, _)| *old == output);
@@ -121,11 +123,6 @@ impl<'g> Formula<'g> {
     /// Says what takes the place of a result beside the first.
     pub(in crate::passes) fn give(&mut self, old: ValueId, new: Ref) {
         self.given.push((old, new));
-    }
-
-    /// See [`Patch::sharpen`].
-    pub(in crate::passes) fn sharpen(&mut self) {
-        self.patch.sharpen();
     }
 
     /// Whether an op may be written: it exists at this opset, and the target has it and runs it as fast as its formula.

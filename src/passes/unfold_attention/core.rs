@@ -40,8 +40,6 @@ impl Attended {
         let weights = f.softmax(scores, 3);
         let output = f.op("MatMul", [weights, self.value]);
         let output = f.transpose(output, &SWAPPED);
-        // Mask and bias have the dims of the product, whatever they are called.
-        f.sharpen();
         Ok(f.reshape(output, &[0, 0, self.width]))
     }
 }
