@@ -56,6 +56,7 @@ pub fn bench(job: &BenchJob, progress: &mut dyn Progress) -> Result<BenchReport>
             optimize: job.level,
             deployed: true,
             custom_ops: None,
+            optimized: None,
         },
         pairs: job.pairs,
         warmup: job.warmup,

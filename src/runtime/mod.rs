@@ -81,12 +81,14 @@ pub struct SessionOptions {
     pub deployed: bool,
     /// A shared library of custom operators; only ever what the user named.
     pub custom_ops: Option<PathBuf>,
+    /// Where the runtime is to write the model as it has optimized it.
+    pub optimized: Option<PathBuf>,
 }
 
 impl Default for SessionOptions {
     /// The reference: one thread, no optimization.
     fn default() -> Self {
-        Self { threads: 1, optimize: Optimization::None, deployed: false, custom_ops: None }
+        Self { threads: 1, optimize: Optimization::None, deployed: false, custom_ops: None, optimized: None }
     }
 }
 

@@ -14,4 +14,5 @@ mod runtime;
 mod shapes;
 mod targets;
 mod text;
+mod unfolded;
 mod validate;

@@ -242,6 +242,11 @@ fn session_options(
         // SAFETY: the user named this library to be run; the path is terminated.
         api.check(unsafe { (table.RegisterCustomOpsLibrary_V2)(made.as_ptr(), library.as_ptr()) })?;
     }
+    if let Some(file) = &options.optimized {
+        let file = c_path(file)?;
+        // SAFETY: the path is terminated and copied.
+        api.check(unsafe { (table.SetOptimizedModelFilePath)(made.as_ptr(), file.as_ptr()) })?;
+    }
     Ok(made)
 }
 
