@@ -1,6 +1,10 @@
 //! What a target does not take of a model in a file.
 
 use super::build;
+use super::options::Options;
+use super::progress::Silent;
+use super::registry::{Entry, registry};
+use super::run::{Means, run};
 use super::sizes::Sizes;
 use crate::check;
 use crate::diag::Diags;
@@ -9,6 +13,7 @@ use crate::io::load;
 use crate::ir::Model;
 use crate::report::{CheckReport, Finding};
 use crate::target::{Target, Verdict};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// What is to be checked.
@@ -51,7 +56,8 @@ pub(super) fn warn(model: &Model, target: &Target, diags: &mut Diags) {
 pub fn check(job: &CheckJob) -> Result<CheckReport> {
     let mut loaded = load(&job.input)?;
     job.sizes.fix(&mut loaded.model).map_err(|e| e.in_file(&job.input))?;
-    let findings = check::check(&loaded.model, &job.target);
+    let mut findings = check::check(&loaded.model, &job.target);
+    name_rewrites(&loaded.model, &job.target, &mut findings)?;
     let build = match &job.python {
         Some(python) => Some(build::build(&loaded.model, &job.input, &job.target, python)?),
         None => None,
@@ -65,4 +71,31 @@ pub fn check(job: &CheckJob) -> Result<CheckReport> {
         build,
         diags: loaded.diags,
     })
+}
+
+/// Names `optimize` as the fix of refused operators that it writes as others.
+fn name_rewrites(model: &Model, target: &Target, findings: &mut [Finding]) -> Result<()> {
+    let passes: Vec<Entry> = registry().into_iter().filter(|e| !e.work().unfolds().is_empty()).collect();
+    let ops: Vec<String> = passes.iter().flat_map(|e| e.work().unfolds()).map(|op| op.to_string()).collect();
+    let concerns =
+        |f: &&mut Finding| f.verdict == Verdict::Refused && f.op.as_ref().is_some_and(|op| ops.contains(op));
+    if findings.iter_mut().filter(concerns).count() == 0 {
+        return Ok(());
+    }
+    let mut plain = model.clone();
+    let only = passes.iter().map(|e| e.id().to_owned()).collect();
+    let options = Options { only, ..Options::new(target.clone()) };
+    let means = Means { runtime: None, growth_budget: 0 };
+    run(&mut plain, &options, means, &mut Diags::new(), &mut Silent)?;
+    let graphs = plain.functions.iter().map(|f| &f.graph).chain([&plain.graph]);
+    let left: BTreeSet<(String, String)> =
+        graphs.flat_map(|g| g.nodes().map(|(id, n)| (g.label(id), n.op().to_string()))).collect();
+    for finding in findings.iter_mut().filter(concerns) {
+        let (Some(node), Some(op)) = (&finding.node, &finding.op) else { continue };
+        if !left.contains(&(node.clone(), op.clone())) {
+            let command = format!("`onnxpress optimize --target {}`", target.name());
+            finding.fix = Some(format!("{command} writes it with standard operators"));
+        }
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::{Meta, PassStats};
 use crate::analysis::Facts;
 use crate::diag::Diags;
 use crate::error::Result;
-use crate::ir::Model;
+use crate::ir::{Model, OpId};
 use crate::runtime::Runtime;
 use crate::target::Target;
 
@@ -17,6 +17,10 @@ pub trait Pass: Sync + Send {
     /// # Errors
     /// Only what makes going on senseless; what merely cannot be done is a miss or a remark.
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats>;
+    /// Operators that it writes as others where a target lacks them.
+    fn unfolds(&self) -> Vec<OpId> {
+        Vec::new()
+    }
 }
 
 /// What passes share during a run.

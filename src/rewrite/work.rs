@@ -1,6 +1,7 @@
 //! A pass of either kind, as the registry holds it.
 
 use super::{Fusion, Meta, Pass, Rule, fusion};
+use crate::ir::OpId;
 
 /// How a pass works.
 pub enum Work {
@@ -31,6 +32,14 @@ impl Work {
         match self {
             Self::Rule(rule) => rule.meta(),
             Self::Whole(pass) => pass.meta(),
+        }
+    }
+
+    /// Operators that the pass writes as others where a target lacks them.
+    pub fn unfolds(&self) -> Vec<OpId> {
+        match self {
+            Self::Rule(_) => Vec::new(),
+            Self::Whole(pass) => pass.unfolds(),
         }
     }
 }

@@ -38,6 +38,10 @@ impl Pass for Unfold {
         }
         apply(&Lacked { pass: self, target, ops }, model, cx)
     }
+
+    fn unfolds(&self) -> Vec<OpId> {
+        self.ops.iter().map(|(op, _)| *op).collect()
+    }
 }
 
 /// The operators among them that a target lacks.

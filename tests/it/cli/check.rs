@@ -140,3 +140,25 @@ fn a_compiler_that_is_not_there_is_an_error_that_says_what_to_install() {
     let none = place.run(&["check", "m.onnx", "--target", "onnx", "--build"]);
     assert!(none.code == 1 && none.err.contains("has no compiler"), "{}", none.err);
 }
+
+#[test]
+fn what_optimize_writes_otherwise_is_named_as_the_fix() {
+    let place = Place::new();
+    place.model(
+        "contrib.onnx",
+        r#"<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+        g (float[n,4] x) => (float[n,4] y)
+        <uint8[4,4] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6, 5, 4, 3, 2}, float s = {0.5}>
+        {
+            [gelu] h = com.microsoft.Gelu (x)
+            [product] y = com.microsoft.DynamicQuantizeMatMul (h, w, s)
+        }"#,
+    );
+    let ran = place.run(&["check", "contrib.onnx", "--target", "tensorrt@10.9", "--json"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let fixes: Vec<_> =
+        report["findings"].as_array().unwrap().iter().map(|f| (&f["node"], &f["fix"])).collect();
+    let fix = json!("`onnxpress optimize --target tensorrt@10.9` writes it with standard operators");
+    assert_eq!(fixes, [(&json!("gelu"), &fix), (&json!("product"), &json!(null))], "{report:#}");
+}
