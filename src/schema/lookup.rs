@@ -1,25 +1,27 @@
-//! Finding the schema in force, by binary search in the sorted table: nothing is allocated or built.
+//! Finding the schema in force, in an index of the sorted table: rewriting asks for little else as often.
 
 use crate::ir::canonical_domain;
 use crate::schema::ops::{DOMAINS, OPS, RELEASES};
 use crate::schema::types::Schema;
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
+
+/// All versions of each operator, oldest first, by domain and name.
+static INDEX: LazyLock<FxHashMap<(&str, &str), &[Schema]>> = LazyLock::new(|| {
+    let operators = OPS.chunk_by(|a, b| (a.domain, a.name) == (b.domain, b.name));
+    operators.map(|versions| ((versions[0].domain, versions[0].name), versions)).collect()
+});
 
 /// The version of an operator that is in force at `opset` of its domain: the newest with `since <= opset`.
 ///
 /// The result may be deprecated there. `None` for an unknown operator and for an opset before its first version.
 pub fn lookup(domain: &str, name: &str, opset: i64) -> Option<&'static Schema> {
-    let key = (canonical_domain(domain), name, opset);
-    let newer = OPS.partition_point(|s| (s.domain, s.name, s.since) <= key);
-    let schema = OPS.get(newer.checked_sub(1)?)?;
-    ((schema.domain, schema.name) == (key.0, key.1)).then_some(schema)
+    versions(domain, name).iter().rev().find(|schema| schema.since <= opset)
 }
 
 /// All versions of an operator, oldest first; empty for an unknown one.
 pub fn versions(domain: &str, name: &str) -> &'static [Schema] {
-    let key = (canonical_domain(domain), name);
-    let first = OPS.partition_point(|s| (s.domain, s.name) < key);
-    let found = &OPS[first..];
-    &found[..found.partition_point(|s| (s.domain, s.name) == key)]
+    INDEX.get(&(canonical_domain(domain), name)).copied().unwrap_or_default()
 }
 
 /// The operators of a domain, each once, sorted; withdrawn ones included.
