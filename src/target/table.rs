@@ -102,7 +102,8 @@ pub struct Limit {
     /// Formal inputs and outputs that must be left out.
     #[serde(default)]
     pub absent: String,
-    /// Values that an attribute may have; a list of integers is written with blanks, and any number of equal ones as `1*`.
+    /// Values that an attribute may have, none where it must be left out; a list of integers is written with blanks, and any
+    /// number of equal ones as `1*`.
     #[serde(default)]
     pub attr: BTreeMap<String, Vec<String>>,
     why: String,

@@ -27,15 +27,15 @@ impl Weights {
         let mut scores = inner;
         if narrowed.is_some() {
             let widened = graph.producer_is(inner, "Cast");
-            let widened =
-                widened.ok_or_else(|| Miss::because("the Softmax is not of half precision", inner))?;
+            let widened = widened
+                .ok_or_else(|| Miss::because("the Softmax is not of half precision in float", inner))?;
             scores = input(widened)?;
             let half = matches!(graph.dtype(scores), Some(DType::F16 | DType::BF16));
             let back = half && graph.dtype(scores) == graph.dtype(weights);
             require!(
                 back && graph.dtype(inner) == Some(DType::F32),
                 inner,
-                "the Softmax is not of half precision"
+                "the Softmax is not of half precision in float"
             );
         }
         let sole = |v: ValueId| graph.value(v).uses().len() == 1;
