@@ -13,7 +13,7 @@ use crate::io::load;
 use crate::ir::Model;
 use crate::report::{CheckReport, Finding};
 use crate::target::{Target, Verdict};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What is to be checked.
@@ -76,9 +76,13 @@ pub fn check(job: &CheckJob) -> Result<CheckReport> {
 /// Names `optimize` as the fix of refused operators that it writes as others.
 fn name_rewrites(model: &Model, target: &Target, findings: &mut [Finding]) -> Result<()> {
     let passes: Vec<Entry> = registry().into_iter().filter(|e| !e.work().unfolds().is_empty()).collect();
-    let ops: Vec<String> = passes.iter().flat_map(|e| e.work().unfolds()).map(|op| op.to_string()).collect();
-    let concerns =
-        |f: &&mut Finding| f.verdict == Verdict::Refused && f.op.as_ref().is_some_and(|op| ops.contains(op));
+    let mut ops: BTreeMap<String, &Entry> = BTreeMap::new();
+    for pass in &passes {
+        ops.extend(pass.work().unfolds().into_iter().map(|op| (op.to_string(), pass)));
+    }
+    let concerns = |f: &&mut Finding| {
+        f.verdict == Verdict::Refused && f.op.as_ref().is_some_and(|op| ops.contains_key(op))
+    };
     if findings.iter_mut().filter(concerns).count() == 0 {
         return Ok(());
     }
@@ -93,7 +97,10 @@ fn name_rewrites(model: &Model, target: &Target, findings: &mut [Finding]) -> Re
     for finding in findings.iter_mut().filter(concerns) {
         let (Some(node), Some(op)) = (&finding.node, &finding.op) else { continue };
         if !left.contains(&(node.clone(), op.clone())) {
-            let command = format!("`onnxpress optimize --target {}`", target.name());
+            let pass = ops[op];
+            let named =
+                if options.runs_unnamed(pass) { String::new() } else { format!(" --enable {}", pass.id()) };
+            let command = format!("`onnxpress optimize --target {}{named}`", target.name());
             finding.fix = Some(format!("{command} writes it with standard operators"));
         }
     }

@@ -12,6 +12,7 @@ mod optimize;
 mod options;
 mod output;
 mod place;
+mod profile;
 mod progress;
 mod proof;
 mod recipe;

@@ -6,6 +6,7 @@ use super::memory::{Sampler, peak};
 use super::options::Options;
 use super::output::Output;
 use super::place;
+use super::profile;
 use super::progress::{Progress, Step};
 use super::proof::{self, Proof};
 use super::run::{Means, Outcome, Ran, run};
@@ -88,6 +89,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         clock.time("blame", || investigate(&mut judged, &suspect, &model, &mut diags, progress));
     }
     let parity = judged.parity;
+    let build_command = profile::command(&model, &job.output, &job.options.target, &parity);
 
     let after = Figures { nodes: node_count(&model), bytes: result.bytes(&model), opset: model.opset() };
     if after.bytes > before.bytes + means.growth_budget {
@@ -111,6 +113,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         fused: fused(&outcome),
         passes: outcome.passes.into_iter().map(pass).collect(),
         parity,
+        build_command,
         seconds: start.elapsed().as_secs_f64(),
         stages: clock.stages,
         peak_memory_bytes: peak(),

@@ -97,15 +97,22 @@ impl Options {
 
     fn runs(&self, entry: &Entry) -> bool {
         let named = |ids: &[String]| ids.iter().any(|id| id == entry.id());
-        let slower = entry.meta().emits.iter().any(|op| self.target.expands(*op));
-        let by_level = !slower && entry.meta().exactness.level().is_some_and(|level| level <= self.level);
         let wanted = match (self.opset, entry.id()) {
             (OpsetRequest::Keep, CONVERTER) => false,
             (_, CONVERTER) => true,
             _ if !self.only.is_empty() => named(&self.only),
-            _ => by_level || named(&self.enable),
+            _ => self.runs_unnamed(entry) || named(&self.enable),
         };
         wanted && !named(&self.disable)
+    }
+
+    /// Whether a pass runs that is not named: at this level, where its operators are no slower on the target than what
+    /// they replace. What a target without a table does not define is carried, and rewritten only by name.
+    pub(super) fn runs_unnamed(&self, entry: &Entry) -> bool {
+        let slower = entry.meta().emits.iter().any(|op| self.target.expands(*op));
+        let carried = self.target.table.is_none() && !entry.work().unfolds().is_empty();
+        let level = entry.meta().exactness.level();
+        !slower && !carried && level.is_some_and(|level| level <= self.level)
     }
 }
 

@@ -69,6 +69,9 @@ pub struct OptimizeReport {
     pub passes: Vec<PassReport>,
     /// The proof.
     pub parity: ParityReport,
+    /// The command that builds an engine of the output, with a profile of the sizes of the proof for inputs of dynamic
+    /// ones; `None` where the target has no compiler, or no input a dynamic size.
+    pub build_command: Option<String>,
     /// Wall time of the whole job.
     pub seconds: f64,
     /// Wall time of the stages: load, runtime, passes, write, proof, and after a mismatch blame: the search for its cause.
@@ -112,6 +115,13 @@ impl OptimizeReport {
         let place =
             if self.written && self.output != "-" { format!(" to {}", self.output) } else { String::new() };
         let _ = writeln!(text, "{BOLD}{done}{BOLD:#}{place} in {}{memory}", seconds(self.seconds));
+        if let Some(command) = self.build_command.as_ref().filter(|_| self.written) {
+            let _ = writeln!(
+                text,
+                "\nto build it for inputs of dynamic sizes, with yours in place of the proof's:"
+            );
+            let _ = writeln!(text, "  {}", plain(command));
+        }
         text
     }
 }

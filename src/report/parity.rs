@@ -5,6 +5,7 @@ use super::units::count;
 use super::{Number, plain};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +50,8 @@ pub struct ParityReport {
     pub reason: Option<String>,
     /// The sizes or file of each set of inputs.
     pub feeds: Vec<String>,
+    /// The dims of the tensors in each of them, by name.
+    pub feed_shapes: Vec<BTreeMap<String, Vec<usize>>>,
     /// Random operators that became inputs which both models share.
     pub shared_random: usize,
     /// Branches of `If` nodes that no set of inputs took.
@@ -139,6 +142,7 @@ impl ParityReport {
             allowed: None,
             reason,
             feeds: Vec::new(),
+            feed_shapes: Vec::new(),
             shared_random: 0,
             untaken_branches: Vec::new(),
             first_divergence: None,

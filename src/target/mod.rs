@@ -131,6 +131,8 @@ pub struct Compiler {
     pub modules: String,
     /// What to install.
     pub install: String,
+    /// The program that builds an engine of a file, by flags of `trtexec`.
+    pub program: String,
 }
 
 #[derive(Deserialize)]

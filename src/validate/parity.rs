@@ -149,6 +149,7 @@ impl Proof<'_> {
         let parity = &mut verdict.parity;
         parity.cases = reference.found.cases.len();
         parity.feeds = reference.found.cases.iter().map(|c| c.feeds.label.clone()).collect();
+        parity.feed_shapes = reference.found.cases.iter().map(|c| c.feeds.shapes()).collect();
         parity.shared_random = shared.as_ref().map_or(0, |s| s.pools.len());
         parity.untaken_branches = reference.found.untaken.clone();
         self.judge(verdict, reference, shared.as_ref(), &outputs)

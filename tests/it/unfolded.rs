@@ -3,6 +3,7 @@
 use crate::cli::Place;
 use crate::fixtures::{folder, onnx_runtime};
 use onnxpress::io;
+use onnxpress::pipeline::registry;
 use onnxpress::runtime::{Optimization, Runtime, SessionOptions, Source};
 use std::collections::BTreeMap;
 
@@ -39,7 +40,15 @@ fn unfolds(id: &str, target: &str, operators: &[&str]) {
     let before = foreign(&place, "ort.onnx");
     assert_eq!(before.keys().collect::<Vec<_>>(), operators, "{id}");
 
-    optimize(&place, "ort.onnx", "plain.onnx", &["--target", target]);
+    if target == "onnx" {
+        optimize(&place, "ort.onnx", "carried.onnx", &[]);
+        assert_eq!(foreign(&place, "carried.onnx"), before, "{id}: carried unless a pass is named");
+    }
+    let named = registry().into_iter().filter(|e| target == "onnx" && e.id().starts_with("unfold-"));
+    let named: Vec<String> = named.map(|e| format!("--enable={}", e.id())).collect();
+    let options: Vec<&str> =
+        ["--target", target].into_iter().chain(named.iter().map(String::as_str)).collect();
+    optimize(&place, "ort.onnx", "plain.onnx", &options);
     assert_eq!(foreign(&place, "plain.onnx"), BTreeMap::new(), "{id}");
 }
 

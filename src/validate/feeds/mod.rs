@@ -22,6 +22,7 @@ pub use files::load;
 
 use crate::ir::{Def, Model, ValueId};
 use crate::runtime::RunValue;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One value for every input that needs one.
@@ -37,6 +38,15 @@ impl FeedSet {
     /// The values as a session takes them.
     pub fn as_feeds(&self) -> Vec<(&str, &RunValue)> {
         self.values.iter().map(|(name, value)| (name.as_str(), value)).collect()
+    }
+
+    /// The dims of the tensors by name.
+    pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        let shape = |(name, value): &(String, RunValue)| match value {
+            RunValue::Tensor(tensor) => Some((name.clone(), tensor.shape().to_vec())),
+            _ => None,
+        };
+        self.values.iter().filter_map(shape).collect()
     }
 
     /// Bytes of all tensors.

@@ -42,6 +42,27 @@ fn the_report_has_every_field() {
 }
 
 #[test]
+fn an_engine_for_dynamic_sizes_gets_a_profile() {
+    let place = Place::new();
+    let text =
+        "<ir_version: 8, opset_import: [\"\" : 17]> g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }";
+    place.model("dynamic.onnx", text);
+    let optimize = |more: &[&str]| {
+        let ran = place.run(&[&["optimize", "dynamic.onnx", "-o", "out.onnx"], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran
+    };
+    let human = optimize(&["--target", "tensorrt"]).out;
+    let command = human.lines().last().unwrap().trim();
+    assert!(command.starts_with("trtexec --onnx=out.onnx --minShapes=x:1x4 --optShapes=x:"), "{human}");
+    let report = optimize(&["--target", "tensorrt", "--json"]).json();
+    assert_eq!(report["build_command"], command);
+    for none in [&["--target", "onnx", "--json"][..], &["--target", "tensorrt", "--dim", "N=2", "--json"]] {
+        assert!(optimize(none).json()["build_command"].is_null(), "{none:?}");
+    }
+}
+
+#[test]
 fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
     let place = Place::new();
     let options = ["-O3", "--opset", "20", "--disable", "remove-dead", "--seed", "7", "--require-proof"];
