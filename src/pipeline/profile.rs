@@ -40,23 +40,24 @@ fn is_dynamic(value: &Value) -> bool {
     given && value.tensor_type().and_then(|t| t.shape.as_deref()).is_some_and(symbolic)
 }
 
+/// Which of the sorted sizes of a dim, by their number.
+type Rank = fn(usize) -> usize;
+
 /// The smallest, middle and largest size of each dim.
 fn flags(inputs: &[&str], cases: &[BTreeMap<String, Vec<usize>>]) -> String {
-    let ranks: [(&str, fn(usize) -> usize); 3] =
-        [("min", |_| 0), ("opt", |count| count / 2), ("max", |count| count - 1)];
-    let flag = |(which, at): (&str, fn(usize) -> usize)| {
-        let shapes: Vec<String> = inputs.iter().filter_map(|name| shape(name, cases, at)).collect();
+    let flag = |which: &str, rank: Rank| {
+        let shapes: Vec<String> = inputs.iter().filter_map(|name| shape(name, cases, rank)).collect();
         format!("--{which}Shapes={}", shapes.join(","))
     };
-    ranks.map(flag).join(" ")
+    [flag("min", |_| 0), flag("opt", |count| count / 2), flag("max", |count| count - 1)].join(" ")
 }
 
-fn shape(name: &str, cases: &[BTreeMap<String, Vec<usize>>], at: fn(usize) -> usize) -> Option<String> {
+fn shape(name: &str, cases: &[BTreeMap<String, Vec<usize>>], rank: Rank) -> Option<String> {
     let shapes: Vec<&Vec<usize>> = cases.iter().filter_map(|case| case.get(name)).collect();
     let dims = (0..shapes.first()?.len()).map(|axis| {
         let mut sizes: Vec<usize> = shapes.iter().filter_map(|shape| shape.get(axis).copied()).collect();
         sizes.sort_unstable();
-        sizes[at(sizes.len())].to_string()
+        sizes[rank(sizes.len())].to_string()
     });
     // What trtexec would split at stands between quotes, which the shell must not take away.
     let name = if is_plain(name) { name.to_owned() } else { format!(r"\'{name}\'") };
