@@ -18,8 +18,8 @@
 //! ONNX Runtime's `Attention` 0. So a mask that may hold that, or half of it, is raised to a quarter of it by one `Max`
 //! that all layers share. A mask that is minus infinity or a higher number stays what it is: where it leaves nothing of a
 //! row `Attention` answers 0, which the formula does only with a `Where` on `IsNaN` behind the `Softmax`, and is no
-//! number else. `MultiHeadAttention` answers what the formula does, without that `Where`. A mask is expanded to all
-//! queries and keys, which ONNX Runtime demands.
+//! number else. That `Where` goes: rows that hold NaN for another reason keep it. `MultiHeadAttention` answers what the
+//! formula does, without that `Where`. A mask is expanded to all queries and keys, which ONNX Runtime demands.
 //!
 //! Fires when the shapes are proven to fit and nothing in between is read elsewhere. `Attention` reads operands with
 //! their heads side by side where they were that before, or apart where the target takes only those. Runtimes on a CPU

@@ -10,7 +10,8 @@
 //! Fires for matrices of equal bits, one of them read as the second operand of `MatMul` and `Gemm` alone, that have
 //! more bytes than folding may add to the file: the `Transpose` of a smaller one would be folded again.
 //!
-//! Refused: matrices of bodies and functions, and those that a caller may override.
+//! Refused: matrices of bodies and functions, those that a caller may override, and those of one row or column, whose
+//! transposition is a `Reshape` and costs no less.
 
 mod compare;
 
@@ -68,8 +69,9 @@ fn key(graph: &Graph, value: ValueId, least: u64) -> Option<(DType, usize, usize
     let tensor = stored(graph, value)?;
     let &[rows, columns] = tensor.shape() else { return None };
     let large = u64::try_from(tensor.byte_len()).is_ok_and(|len| len > least);
+    let matrix = rows > 1 && columns > 1;
     let whole = tensor.dtype().bits() >= 8 && tensor.dtype().bits() % 8 == 0;
-    (large && whole && !matches!(tensor.data(), Data::Expr(_)))
+    (large && matrix && whole && !matches!(tensor.data(), Data::Expr(_)))
         .then(|| (tensor.dtype(), rows.min(columns), rows.max(columns)))
 }
 

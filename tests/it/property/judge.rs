@@ -149,7 +149,8 @@ fn optimize(model: &Model, options: &Options, growth_budget: u64) -> Result<(Mod
     let outcome =
         run(&mut model, options, means, &mut diags, &mut Silent).map_err(|e| format!("a run: {e:?}"))?;
     if outcome.sweeps >= 100 {
-        return Err("no fixpoint".into());
+        let busy = outcome.passes.iter().filter(|p| p.stats.applied > 10).map(|p| (p.id, p.stats.applied));
+        return Err(format!("no fixpoint: {:?}", busy.collect::<Vec<_>>()));
     }
     Ok((model, outcome))
 }
