@@ -102,15 +102,15 @@ fn emit(cx: &Context<'_>, node: NodeId, clamp: Clamp, dtype: DType) -> Result<Pa
     let opset = cx.opset();
     let mut patch = Patch::new();
     let most = largest(dtype);
-    let bound = |patch: &mut Patch, value: f64| {
-        if value.abs() == most {
+    let bound = |patch: &mut Patch, value: f64, default: f64| {
+        if value == default {
             return Ok(Ref::Omitted);
         }
         let tensor = Tensor::from_f64s(dtype, &[], &[value]).map_err(|_| Miss::Silent)?;
         Ok(patch.constant(tensor))
     };
     if one_sided {
-        let bound = bound(&mut patch, if is("Max") { low } else { high })?;
+        let bound = bound(&mut patch, if is("Max") { low } else { high }, f64::NAN)?;
         patch.node(cx.node(node).op(), [Ref::from(x), bound]);
         return Ok(patch);
     }
@@ -125,7 +125,7 @@ fn emit(cx: &Context<'_>, node: NodeId, clamp: Clamp, dtype: DType) -> Result<Pa
         }
         return Ok(patch);
     }
-    let (low, high) = (bound(&mut patch, low)?, bound(&mut patch, high)?);
+    let (low, high) = (bound(&mut patch, low, -most)?, bound(&mut patch, high, most)?);
     let inputs = [Ref::from(x), low, high];
     let given = if high == Ref::Omitted { 2 } else { 3 };
     patch.node("Clip", inputs.into_iter().take(given));

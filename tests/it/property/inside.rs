@@ -21,7 +21,7 @@ pub(super) struct Inside {
     /// A node's answer is up to the runtime: one of [`PICKERS`] meets NaN, a float is cast to a whole number that the type
     /// does not hold, whole numbers are summed beyond what floats hold.
     pub(super) open: bool,
-    /// A node makes NaN, of infinities or zeros, or is asked of one whether it is NaN.
+    /// A node makes NaN, of infinities or zeros, or is asked of one whether it is NaN, or may choose another for it.
     pub(super) nan_made: bool,
 }
 
@@ -94,8 +94,9 @@ pub(super) fn inside(original: &Model, feeds: &[(String, RunValue)]) -> Result<I
         let from = node.input(0).and_then(dtype);
         let to = node.outputs().first().and_then(|&v| dtype(v));
         inside.open |= from.zip(to).is_some_and(|(from, to)| is_open(node.op().name, from, to, &read));
-        inside.nan_made |= reads_nan && node.op().is("IsNaN");
-        inside.nan_made |= !reads_nan && node.outputs().iter().filter_map(|&v| span(v)).any(|s| s.nan);
+        inside.nan_made |= reads_nan && matches!(node.op().name, "IsNaN" | "Where");
+        let may_make = !reads_nan || read.iter().any(|s| s.low.is_infinite() || s.high.is_infinite());
+        inside.nan_made |= may_make && node.outputs().iter().filter_map(|&v| span(v)).any(|s| s.nan);
     }
     Ok(inside)
 }
