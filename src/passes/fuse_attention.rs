@@ -19,12 +19,12 @@
 //! that all layers share. A mask that is minus infinity or a higher number stays what it is: where it leaves nothing of a
 //! row `Attention` answers 0, which the formula does only with a `Where` on `IsNaN` behind the `Softmax`, and is no
 //! number else. That `Where` goes: rows that hold NaN for another reason keep it. `MultiHeadAttention` answers what the
-//! formula does, without that `Where`. A mask is expanded to all queries and keys, which ONNX Runtime demands.
+//! formula does, and there a `Where` behind it makes the rows 0 of which a mask that heads share leaves nothing. A mask is expanded to all queries and keys, which ONNX Runtime demands.
 //!
 //! Fires when the shapes are proven to fit and nothing in between is read elsewhere. `Attention` reads operands with
-//! their heads side by side where they were that before, or apart where the target takes only those. Runtimes on a CPU
-//! take as long for the node as for the formula, most of which are the products; a target's table says whether the pass
-//! runs unasked.
+//! their heads side by side where they were that before, the target takes that, and ONNX Runtime can tell how wide the
+//! values are, and apart elsewhere. Runtimes on a CPU take as long for the node as for the formula, most of which are
+//! the products; a target's table says whether the pass runs unasked.
 //!
 //! Refused: ranks other than 4, a factor on the product after its mask, a scale that is not positive, attention weights
 //! that are read elsewhere, a product outside the body of a loop that reads it, a finite number in place of products of
@@ -35,8 +35,10 @@ mod emit;
 mod heads;
 mod mask;
 mod operand;
+mod rows;
 mod scores;
 mod weights;
+mod width;
 mod window;
 
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! The formula as one node.
 
 use super::heads::{Flat, Flats, merged};
-use super::mask::{self, Taker};
+use super::mask::{self, Emitted, Taker};
 use super::operand::{HEADS_FIRST, Operand, transposed};
 use super::scores::Formula;
 use super::window::reshaped;
@@ -31,7 +31,7 @@ fn flats(cx: &Context<'_>, f: &Formula) -> Option<[Flat; 3]> {
 
 /// As ONNX has it since opset 23, of operands with their heads side by side.
 fn side_by_side(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
-    let flats = flats(cx, f).ok_or(Miss::Silent)?;
+    let flats = flats(cx, f).filter(|[.., value]| value.is_plain(cx)).ok_or(Miss::Silent)?;
     let [Some(heads), Some(size)] = [fixed(cx, &f.query, 1), fixed(cx, &f.value, 3)] else {
         return Err(Miss::Silent);
     };
@@ -56,7 +56,7 @@ fn apart(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
 }
 
 fn attend(cx: &Context<'_>, f: &Formula, patch: &mut Patch, operands: [Ref; 3]) -> Result<Ref, Miss> {
-    let mask = mask::emit(cx, f, patch, STANDARD)?;
+    let Emitted { mask, .. } = mask::emit(cx, f, patch, STANDARD)?;
     let mask = Some(mask).filter(|mask| *mask != Ref::Omitted);
     let result = patch.node(ATTENTION, operands.into_iter().chain(mask));
     patch.set_attr("scale", f.scale as f32);
@@ -92,7 +92,7 @@ fn multi_head(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
             false => [flat(q, size)?, flat(k, size)?, flat(v, value_size)?],
         }
     };
-    let mask = mask::emit(cx, f, &mut patch, CONTRIB)?;
+    let Emitted { mask, emptied } = mask::emit(cx, f, &mut patch, CONTRIB)?;
     let mut inputs = vec![q, k, v];
     if mask != Ref::Omitted {
         inputs.extend([Ref::Omitted, Ref::Omitted, mask]);
@@ -100,6 +100,7 @@ fn multi_head(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
     let result = patch.node(MULTI_HEAD, inputs);
     patch.set_attr("num_heads", heads);
     patch.set_attr("scale", f.scale as f32);
+    let result = emptied.map_or(Ok(result), |rows| rows.emit(f, &mut patch, result))?;
     Ok(replaced(cx, f, patch, result, [heads, value_size]))
 }
 

@@ -1,6 +1,7 @@
 //! Operands as `[batch, sequence, heads * size]`, where they were that before.
 
 use super::operand::{HEADS_FIRST, Operand};
+use super::width;
 use crate::ir::{Dim, Use, ValueId};
 use crate::rewrite::{Context, Patch, Ref};
 use crate::tensor::Tensor;
@@ -14,6 +15,14 @@ pub(super) enum Flat {
 }
 
 impl Flat {
+    /// Whether ONNX Runtime knows its width too.
+    pub(super) fn is_plain(&self, cx: &Context<'_>) -> bool {
+        match self {
+            Self::Whole(value) => width::is_plain(cx, *value),
+            Self::Part { .. } => true,
+        }
+    }
+
     /// What an operand was.
     pub(super) fn read(cx: &Context<'_>, operand: &Operand) -> Option<Self> {
         let deepest = operand.deepest(cx);

@@ -1,5 +1,6 @@
 //! The mask as attention takes it: added up, as large as the product in its last two dims, and told from nothing.
 
+use super::rows::{self, Emptied};
 use super::scores::{Formula, Mask};
 use crate::ir::{Dim, ValueId};
 use crate::passes::range::{Range, largest};
@@ -27,8 +28,16 @@ pub(super) struct Taker {
     pub(super) zeroes: bool,
 }
 
-/// The mask of a formula, omitted where there is none.
-pub(super) fn emit(cx: &Context<'_>, f: &Formula, patch: &mut Patch, taker: Taker) -> Result<Ref, Miss> {
+/// A mask.
+pub(super) struct Emitted {
+    /// Omitted where there is none.
+    pub(super) mask: Ref,
+    /// The rows that are to be made 0 behind the node, where it does not do that itself.
+    pub(super) emptied: Option<Emptied>,
+}
+
+/// The mask of a formula.
+pub(super) fn emit(cx: &Context<'_>, f: &Formula, patch: &mut Patch, taker: Taker) -> Result<Emitted, Miss> {
     let unknown = || Miss::because("the shape of an operand is not known", f.product);
     let (q, k) = (f.query.shape(cx).ok_or_else(unknown)?, f.key.shape(cx).ok_or_else(unknown)?);
     let all = [&q[1], &q[2], &k[2]];
@@ -42,18 +51,34 @@ pub(super) fn emit(cx: &Context<'_>, f: &Formula, patch: &mut Patch, taker: Take
         }
         sum = Some(joined(patch, sum, value, shape, all));
     }
+    let whole = |mask| Emitted { mask, emptied: None };
     if let Some(windows) = &f.windows {
+        require!(!f.guarded || taker.zeroes, windows.mask, "{UNGUARDED}");
         let value = term(cx, f, patch, &Mask::Added(windows.mask), taker)?.0;
         let shape = cx.graph.shape(windows.mask).ok_or_else(unknown)?;
         let sum = joined(patch, sum, value, shape, all);
         require!(sum.covers[1..] == [true; 2], windows.mask, "the mask is not one for each window");
         let mask = windows.join_mask(patch, sum.value, sum.covers[0], all);
-        return mask.ok_or_else(|| Miss::because("the size of the windows is not known", windows.mask));
+        let mask = mask.ok_or_else(|| Miss::because("the size of the windows is not known", windows.mask))?;
+        return Ok(whole(mask));
     }
-    match sum {
-        None => Ok(Ref::Omitted),
-        Some(sum) => Ok(expanded(f, patch, sum, [all[1], all[2]], taker.least_rank)),
+    let Some(sum) = sum else { return Ok(whole(Ref::Omitted)) };
+    let empties = f.guarded && !taker.zeroes && f.masks.iter().any(|mask| hides(cx, mask));
+    let emptied = if empties { Some(rows::emptied(cx, f, patch, sum.value)?) } else { None };
+    Ok(Emitted { mask: expanded(f, patch, sum, [all[1], all[2]], taker.least_rank), emptied })
+}
+
+/// Whether a mask may be minus infinity.
+fn hides(cx: &Context<'_>, mask: &Mask) -> bool {
+    match *mask {
+        Mask::Kept { otherwise, .. } => otherwise == f64::NEG_INFINITY,
+        Mask::Added(value) => Range::of(cx, value).low == f64::NEG_INFINITY,
     }
+}
+
+pub(super) fn number(f: &Formula, patch: &mut Patch, x: f64) -> Result<Ref, Miss> {
+    let tensor = Tensor::from_f64s(f.dtype, &[], &[x]);
+    tensor.map(|t| patch.constant(t)).map_err(|_| Miss::Silent)
 }
 
 /// One summand, and the value whose shape it has.
@@ -65,30 +90,22 @@ fn term(
     taker: Taker,
 ) -> Result<(Ref, ValueId), Miss> {
     let quarter = -largest(f.dtype) / 4.0;
-    let number = |patch: &mut Patch, x: f64| {
-        let tensor = Tensor::from_f64s(f.dtype, &[], &[x]);
-        tensor.map(|t| patch.constant(t)).map_err(|_| Miss::Silent)
-    };
     match *mask {
         Mask::Kept { condition, not, otherwise } => {
             let nothing = otherwise == f64::NEG_INFINITY;
-            require!(taker.zeroes || !f.guarded || !nothing, condition, "{UNGUARDED}");
-            let kept = number(patch, 0.0)?;
-            let masked = number(patch, if nothing { otherwise } else { otherwise.max(quarter) })?;
+            let kept = number(f, patch, 0.0)?;
+            let masked = number(f, patch, if nothing { otherwise } else { otherwise.max(quarter) })?;
             let [yes, no] = if not { [masked, kept] } else { [kept, masked] };
             Ok((patch.node("Where", [condition.into(), yes, no]), condition))
         }
         Mask::Added(value) => {
             let low = Range::of(cx, value).low;
-            let as_is = match taker.zeroes {
-                true => low >= quarter || masks_by_infinity(cx, value, quarter),
-                false => low >= quarter || !f.guarded,
-            };
-            if as_is {
+            let known = low >= quarter || masks_by_infinity(cx, value, quarter);
+            if known || !taker.zeroes && !f.guarded {
                 return Ok((value.into(), value));
             }
             require!(!f.guarded || low.is_finite(), value, "{UNGUARDED}");
-            let least = number(patch, quarter)?;
+            let least = number(f, patch, quarter)?;
             Ok((patch.node("Max", [value.into(), least]), value))
         }
     }

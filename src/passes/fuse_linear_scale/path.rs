@@ -194,6 +194,7 @@ impl<'g> Path<'g> {
         if by.as_number().is_none() && !(alike && same_shape(&self.cx, u, value)) {
             return Err(Miss::Silent);
         }
+        require!(tensor.uniform() != Some(0.0), value, "the constant is zero");
         require!(
             !may_be_gelu(&self.cx, node, &tensor),
             value,

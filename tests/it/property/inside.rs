@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 /// What looks for the largest or smallest of several elements. ONNX does not say what that is where one is no number, and
 /// in ONNX Runtime it depends on where that one stands.
 const PICKERS: [&str; 6] = ["ArgMax", "ArgMin", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMin"];
+/// What answers infinity to zero.
+const POLES: [&str; 4] = ["Div", "Log", "Pow", "Reciprocal"];
 /// Up to here floats hold all whole numbers: ONNX Runtime sums those in floats.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
@@ -21,6 +23,8 @@ pub(super) struct Inside {
     /// A node's answer is up to the runtime: one of [`PICKERS`] meets NaN, a float is cast to a whole number that the type
     /// does not hold, whole numbers are summed beyond what floats hold.
     pub(super) open: bool,
+    /// A node makes infinity of finite numbers, and not by a zero: in another order it might not.
+    pub(super) overflows: bool,
     /// A node makes NaN, of infinities or zeros, or is asked of one whether it is NaN, or may choose another for it.
     pub(super) nan_made: bool,
 }
@@ -30,15 +34,24 @@ pub(super) struct Inside {
 struct Span {
     low: f64,
     high: f64,
+    zero: bool,
     nan: bool,
 }
 
 impl Span {
     fn of(tensor: &Tensor) -> Option<Self> {
-        let none = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, nan: false };
-        let with =
-            |s: Self, v: f64| Self { low: s.low.min(v), high: s.high.max(v), nan: s.nan || v.is_nan() };
+        let none = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, zero: false, nan: false };
+        let with = |s: Self, v: f64| Self {
+            low: s.low.min(v),
+            high: s.high.max(v),
+            zero: s.zero || v == 0.0,
+            nan: s.nan || v.is_nan(),
+        };
         Some(tensor.to_f64s()?.into_iter().fold(none, with))
+    }
+
+    fn is_endless(self) -> bool {
+        self.low == f64::NEG_INFINITY || self.high == f64::INFINITY
     }
 
     fn is_whole_in(self, dtype: DType) -> bool {
@@ -95,8 +108,11 @@ pub(super) fn inside(original: &Model, feeds: &[(String, RunValue)]) -> Result<I
         let to = node.outputs().first().and_then(|&v| dtype(v));
         inside.open |= from.zip(to).is_some_and(|(from, to)| is_open(node.op().name, from, to, &read));
         inside.nan_made |= reads_nan && matches!(node.op().name, "IsNaN" | "Where");
-        let may_make = !reads_nan || read.iter().any(|s| s.low.is_infinite() || s.high.is_infinite());
-        inside.nan_made |= may_make && node.outputs().iter().filter_map(|&v| span(v)).any(|s| s.nan);
+        let made: Vec<Span> = node.outputs().iter().filter_map(|&v| span(v)).collect();
+        let endless = read.iter().any(|s| s.is_endless());
+        inside.nan_made |= (!reads_nan || endless) && made.iter().any(|s| s.nan);
+        let pole = POLES.contains(&node.op().name) && read.iter().any(|s| s.zero);
+        inside.overflows |= !endless && !pole && made.iter().any(|s| s.is_endless());
     }
     Ok(inside)
 }
@@ -104,6 +120,8 @@ pub(super) fn inside(original: &Model, feeds: &[(String, RunValue)]) -> Result<I
 fn is_open(op: &str, from: DType, to: DType, read: &[Span]) -> bool {
     match op {
         op if PICKERS.contains(&op) => read.iter().any(|s| s.nan),
+        // Of a window of minus infinity the answer depends on whether all of it was padded.
+        "Pad" => from.is_float() && read.first().is_some_and(|s| s.low == f64::NEG_INFINITY),
         "Cast" => from.is_float() && to.is_int() && !read.iter().all(|s| s.is_whole_in(to)),
         op => {
             let large = |s: &Span| s.low < -WHOLE || s.high > WHOLE;
