@@ -28,6 +28,9 @@ const FLOORS: f64 = 4.0;
 /// overflow leave nothing, of an infinite scale.
 const DEFINED: [&str; 5] =
     ["fuse-attention", "fuse-layer-norm", "fuse-lp-norm", "fuse-reduction", "fuse-softmax"];
+/// ONNX Runtime 1.31.1 loses the second of two casts, back to the type that was, where only bodies of `If` or `Loop` read
+/// it, at each of its levels.
+const LOST: &str = "Missing Input";
 /// Every so many graphs one is optimized twice, for the bytes.
 const TWICE: u64 = 8;
 
@@ -91,7 +94,10 @@ pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Passed, Failure> {
     let own = changed(&outcome).iter().any(|id| DEFINED.contains(id));
     let mut judged = 0usize;
     for (feeds, want) in sets {
-        let got = answers(&original, &mut *now, &feeds).map_err(|e| real(format!("{e}; {}", by())))?;
+        let got = answers(&original, &mut *now, &feeds).map_err(|e| match e.contains(LOST) {
+            true => Failure::Unfit(e),
+            false => real(format!("{e}; {}", by())),
+        })?;
         if let Err(e) = same(&want, &got, outcome.exactness)
             && !is_noise(&original, &feeds, &want, &got, outcome.exactness)
         {
