@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
 use super::folder_of;
+use super::out::FileOut;
 use crate::error::{Error, Result};
 
 /// Files that must go when the process is told to end: drops do not run then.
@@ -58,13 +59,12 @@ impl Commit {
     pub(crate) fn add(
         &mut self,
         target: &Path,
-        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+        write: impl FnOnce(&mut FileOut) -> io::Result<()>,
     ) -> Result<()> {
         let temporary = self.create(target)?;
-        let mut out = BufWriter::with_capacity(1 << 18, temporary);
-        let written = write(&mut out).and_then(|()| out.flush());
-        written.map_err(|e| cannot_write(target, &e))?;
-        let temporary = out.into_inner().map_err(|e| cannot_write(target, e.error()))?;
+        let mut out = FileOut::new(temporary);
+        let written = write(&mut out).and_then(|()| out.finish());
+        let temporary = written.map_err(|e| cannot_write(target, &e))?;
         temporary.as_file().sync_all().map_err(|e| cannot_write(target, &e))?;
         self.files.push(Pending { temporary, target: target.to_path_buf() });
         Ok(())
@@ -179,6 +179,7 @@ fn cannot_write(path: &Path, e: &io::Error) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::io::Write;
 
     fn names(dir: &Path) -> Vec<String> {
         let mut names: Vec<_> =

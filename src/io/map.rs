@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use memmap2::{Advice, Mmap};
@@ -24,7 +25,7 @@ pub(crate) fn open(path: &Path) -> Result<Bytes> {
         return Err(error.with_help("name the .onnx file inside it"));
     }
     let mut file = File::open(path).map_err(failed)?;
-    let bytes = if meta.is_file() { map(&file).map_err(failed)? } else { read(&mut file).map_err(failed)? };
+    let bytes = if meta.is_file() { map(file).map_err(failed)? } else { read(&mut file).map_err(failed)? };
     non_empty(bytes).map_err(|e| e.in_file(path))
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn open_data(path: &Path) -> Result<Bytes> {
         let error = Error::new("is not a regular file").in_file(path);
         return Err(error.with_help("put the data file that belongs to the model there"));
     }
-    File::open(path).and_then(|file| map(&file)).map_err(failed)
+    File::open(path).and_then(map).map_err(failed)
 }
 
 /// Reads a model from standard input to its end.
@@ -58,16 +59,55 @@ fn read(source: &mut dyn Read) -> io::Result<Bytes> {
 }
 
 #[allow(unsafe_code)]
-fn map(file: &File) -> io::Result<Bytes> {
+fn map(file: File) -> io::Result<Bytes> {
     if file.metadata()?.len() == 0 {
         return Ok(Bytes::new());
     }
     // SAFETY: the mapping is private and read-only; that nobody truncates the file is the documented condition of `open`.
-    let map = unsafe { Mmap::map(file)? };
+    let map = unsafe { Mmap::map(&file)? };
     // Advice only: where the system does not take it, nothing is lost.
     #[cfg(unix)]
     let _ = map.advise(Advice::Sequential);
-    Ok(Bytes::from_owner(map))
+    let file = Arc::new(Mutex::new(file));
+    mapped().push(Mapped { start: map.as_ptr() as usize, len: map.len(), file });
+    Ok(Bytes::from_owner(Mapping(map)))
+}
+
+/// A mapping that is listed while it lasts.
+struct Mapping(Mmap);
+
+impl AsRef<[u8]> for Mapping {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let start = self.0.as_ptr() as usize;
+        mapped().retain(|m| m.start != start);
+    }
+}
+
+/// A mapping that lasts.
+struct Mapped {
+    start: usize,
+    len: usize,
+    file: Arc<Mutex<File>>,
+}
+
+static MAPPED: Mutex<Vec<Mapped>> = Mutex::new(Vec::new());
+
+fn mapped() -> MutexGuard<'static, Vec<Mapped>> {
+    MAPPED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The file of which the bytes are a mapped slice, and where they begin in it.
+pub(super) fn file_of(bytes: &[u8]) -> Option<(Arc<Mutex<File>>, u64)> {
+    let start = bytes.as_ptr() as usize;
+    let all = mapped();
+    let found = all.iter().find(|m| m.start <= start && start + bytes.len() <= m.start + m.len)?;
+    Some((found.file.clone(), (start - found.start) as u64))
 }
 
 fn non_empty(bytes: Bytes) -> Result<Bytes> {

@@ -16,6 +16,7 @@ mod import;
 mod load;
 mod map;
 mod order;
+mod out;
 mod rope;
 mod save;
 mod tensor;

@@ -3,13 +3,14 @@
 //! Nested messages are composed bottom-up, so every length prefix is known before a byte is written. Weights stay slices
 //! of the mapped input, or expressions that are evaluated while they stream out.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 
+use super::out::Out;
 use crate::tensor::Expr;
 
 /// Payload shorter than this is copied: a chunk of its own would cost more.
@@ -155,11 +156,11 @@ impl Rope {
     ///
     /// # Errors
     /// Whatever `out` returns.
-    pub(crate) fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_to(&self, out: &mut dyn Out) -> io::Result<()> {
         for chunk in &self.chunks {
             match chunk {
                 Chunk::Owned(bytes) => out.write_all(bytes)?,
-                Chunk::Shared(bytes) => out.write_all(bytes)?,
+                Chunk::Shared(bytes) => out.write_shared(bytes)?,
                 Chunk::Lazy(expr, len) => write_lazy(expr, *len, out)?,
             }
         }
@@ -174,7 +175,7 @@ impl Rope {
     }
 }
 
-fn write_lazy(expr: &Expr, len: u64, out: &mut dyn Write) -> io::Result<()> {
+fn write_lazy(expr: &Expr, len: u64, out: &mut dyn Out) -> io::Result<()> {
     let mut written = 0u64;
     expr.stream(&mut |piece| {
         written += piece.len() as u64;

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::atomic::Commit;
 use super::export::{self, Exported, Placement};
 use super::folder_of;
+use super::out::{FileOut, Out};
 use super::rope::Rope;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
@@ -246,7 +247,7 @@ fn write_data(
 
 /// Writes and digests.
 struct Tee<'t> {
-    out: &'t mut dyn Write,
+    out: &'t mut FileOut,
     digest: &'t mut Sha256,
 }
 
@@ -261,6 +262,8 @@ impl Write for Tee<'_> {
         self.out.flush()
     }
 }
+
+impl Out for Tee<'_> {}
 
 fn in_source_folder(path: &Path, options: &WriteOptions) -> bool {
     let Some(source) = &options.source else { return false };
