@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Seeds where none are named.
-const SEEDS: std::ops::Range<u64> = 0..800;
+const SEEDS: std::ops::Range<u64> = 0..1200;
 
 /// Changes no node.
 const UNSEEN: &str = "infer-shapes";
