@@ -68,12 +68,15 @@ fn map(file: File) -> io::Result<Bytes> {
     // Advice only: where the system does not take it, nothing is lost.
     #[cfg(unix)]
     let _ = map.advise(Advice::Sequential);
-    let file = Arc::new(Mutex::new(file));
-    mapped().push(Mapped { start: map.as_ptr() as usize, len: map.len(), file });
+    let mut all = mapped();
+    if all.len() < MOST_OPEN {
+        let file = Arc::new(Mutex::new(file));
+        all.push(Mapped { start: map.as_ptr() as usize, len: map.len(), file });
+    }
     Ok(Bytes::from_owner(Mapping(map)))
 }
 
-/// A mapping that is listed while it lasts.
+/// A mapping; its file is closed with it.
 struct Mapping(Mmap);
 
 impl AsRef<[u8]> for Mapping {
@@ -89,7 +92,10 @@ impl Drop for Mapping {
     }
 }
 
-/// A mapping that lasts.
+/// Files that are kept open beside their mapping; a process may have some hundred, and a model a data file for each tensor.
+const MOST_OPEN: usize = 64;
+
+/// A mapping whose file is open.
 struct Mapped {
     start: usize,
     len: usize,
@@ -98,11 +104,15 @@ struct Mapped {
 
 static MAPPED: Mutex<Vec<Mapped>> = Mutex::new(Vec::new());
 
+/// Held by tests that need room among the open files, or take all of it.
+#[cfg(test)]
+pub(super) static ROOM: Mutex<()> = Mutex::new(());
+
 fn mapped() -> MutexGuard<'static, Vec<Mapped>> {
     MAPPED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The file of which the bytes are a mapped slice, and where they begin in it.
+/// The file of which the bytes are a mapped slice, if it is still open, and where they begin in it.
 pub(super) fn file_of(bytes: &[u8]) -> Option<(Arc<Mutex<File>>, u64)> {
     let start = bytes.as_ptr() as usize;
     let all = mapped();
@@ -145,6 +155,22 @@ mod tests {
             assert_eq!(error.file(), Some(path));
             assert!(error.help().is_some());
         }
+    }
+
+    #[test]
+    fn a_model_of_many_files_keeps_few_of_them_open() {
+        let _room = ROOM.lock().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let maps: Vec<Bytes> = (0..2 * MOST_OPEN)
+            .map(|i| {
+                let path = dir.path().join(i.to_string());
+                fs::write(&path, i.to_string()).unwrap();
+                open_data(&path).unwrap()
+            })
+            .collect();
+        assert!(mapped().len() <= MOST_OPEN);
+        assert!(maps.iter().enumerate().all(|(i, map)| map[..] == *i.to_string().as_bytes()));
+        assert!(maps.iter().any(|map| file_of(map).is_none()));
     }
 
     #[test]

@@ -82,6 +82,7 @@ mod tests {
 
     #[test]
     fn slices_of_files_keep_their_place_among_other_pieces() {
+        let _room = map::ROOM.lock().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let source = dir.path().join("source");
         let content: Vec<u8> = (0..3 * LONG).map(|i| (i % 251) as u8).collect();
@@ -102,6 +103,7 @@ mod tests {
 
     #[test]
     fn a_source_that_was_cut_is_an_error() {
+        let _room = map::ROOM.lock().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let source = dir.path().join("source");
         std::fs::write(&source, vec![7; 2 * LONG]).unwrap();
