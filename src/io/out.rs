@@ -27,7 +27,7 @@ impl Out for Vec<u8> {}
 
 impl Out for BufWriter<StdoutLock<'_>> {}
 
-/// A file: short pieces through a buffer, long slices of another file without a look at them, where the system can copy
+/// A file: short pieces through a buffer, long slices of another file without a look at them, on Linux, which can copy
 /// from file to file.
 pub(crate) struct FileOut {
     buffered: BufWriter<NamedTempFile>,
@@ -60,7 +60,9 @@ impl Write for FileOut {
 
 impl Out for FileOut {
     fn write_shared(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some((file, offset)) = (bytes.len() >= LONG).then(|| map::file_of(bytes)).flatten() else {
+        let Some((file, offset)) =
+            (cfg!(target_os = "linux") && bytes.len() >= LONG).then(|| map::file_of(bytes)).flatten()
+        else {
             return self.write_all(bytes);
         };
         self.flush()?;
@@ -101,6 +103,7 @@ mod tests {
         assert_eq!(written, [&pieces.concat()[..], b"tail"].concat());
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_source_that_was_cut_is_an_error() {
         let _room = map::ROOM.lock().unwrap();

@@ -28,10 +28,11 @@ mod contraction;
 
 use crate::ir::{NodeId, OpId, Use, ValueId};
 use crate::passes::linear::{own_constant, sole_producer};
+use crate::passes::reduction::over_axes;
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::schema::{Equation, Index};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use contraction::{Plan, Turn, binary, unary};
 
 /// See the [module](self).
@@ -195,12 +196,6 @@ fn transposed(patch: &mut Patch, x: Ref, perm: &[i64]) -> Ref {
 }
 
 fn sum(cx: &Context<'_>, patch: &mut Patch, x: ValueId, axes: &[i64]) {
-    if cx.opset() >= 13 {
-        let axes = patch.constant(Tensor::vector(axes));
-        patch.node("ReduceSum", [x.into(), axes]);
-    } else {
-        patch.node("ReduceSum", [x]);
-        patch.set_attr("axes", axes.to_vec());
-    }
+    over_axes(cx, patch, "ReduceSum", x, axes);
     patch.set_attr("keepdims", 0i64);
 }

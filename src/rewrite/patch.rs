@@ -3,6 +3,9 @@
 use crate::ir::{Attr, Attribute, Name, Node, NodeId, OpId, RegionId, Residue, ValueId};
 use crate::tensor::Tensor;
 
+/// Elements of the largest constants that are compared with others.
+const SMALL: usize = 64;
+
 /// A value that a patch speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ref {
@@ -90,8 +93,13 @@ impl Patch {
         patch
     }
 
-    /// Adds a constant; it becomes an initializer of the root's region.
+    /// Adds a constant, a small one once; it becomes an initializer of the root's region.
     pub fn constant(&mut self, tensor: Tensor) -> Ref {
+        let small = tensor.len() <= SMALL;
+        let known = self.constants.iter().position(|t| small && t.same_bits(&tensor));
+        if let Some(at) = known {
+            return Ref::Constant(at as u32);
+        }
         self.constants.push(tensor);
         Ref::Constant(self.constants.len() as u32 - 1)
     }

@@ -3,6 +3,7 @@
 use super::mask::number;
 use super::scores::{Formula, Mask};
 use crate::passes::range::largest;
+use crate::passes::reduction::over_axes;
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::tensor::Tensor;
@@ -23,7 +24,10 @@ pub(super) fn emptied(cx: &Context<'_>, f: &Formula, patch: &mut Patch, mask: Re
         require!(shared, of, "rows without a number give 0, and the mask is not the same for all heads");
         rank = rank.max(shape.len());
     }
-    let best = best_of_row(cx, patch, mask);
+    let best = match rank {
+        0 => mask,
+        _ => over_axes(cx, patch, "ReduceMax", mask, &[-1]),
+    };
     let lowest = number(f, patch, -largest(f.dtype))?;
     let mut filled = patch.node("Greater", [best, lowest]);
     if rank == 4 {
@@ -39,15 +43,4 @@ impl Emptied {
         let zero = number(f, patch, 0.0)?;
         Ok(patch.node("Where", [self.filled, answer, zero]))
     }
-}
-
-fn best_of_row(cx: &Context<'_>, patch: &mut Patch, mask: Ref) -> Ref {
-    // The axes of ReduceMax are an attribute below opset 18.
-    if cx.opset() < 18 {
-        let best = patch.node("ReduceMax", [mask]);
-        patch.set_attr("axes", vec![-1i64]);
-        return best;
-    }
-    let last = patch.constant(Tensor::vector(&[-1i64]));
-    patch.node("ReduceMax", [mask, last])
 }

@@ -3,6 +3,7 @@
 use super::plan::Step;
 use crate::ir::{Dim, Shape, ValueId};
 use crate::passes::linear::same_dims;
+use crate::passes::reduction::over_axes;
 use crate::rewrite::{Context, Patch, Ref};
 use crate::tensor::Tensor;
 
@@ -116,8 +117,8 @@ impl Op {
                 }
                 out
             }
-            Self::Squeeze(axes) => by_axes(cx, patch, "Squeeze", x, axes),
-            Self::Unsqueeze(axes) => by_axes(cx, patch, "Unsqueeze", x, axes),
+            Self::Squeeze(axes) => over_axes(cx, patch, "Squeeze", x, axes),
+            Self::Unsqueeze(axes) => over_axes(cx, patch, "Unsqueeze", x, axes),
             Self::Transpose(perm) => {
                 let out = patch.node("Transpose", [x]);
                 patch.set_attr("perm", perm.iter().map(|&p| p as i64).collect::<Vec<i64>>());
@@ -125,14 +126,4 @@ impl Op {
             }
         }
     }
-}
-
-fn by_axes(cx: &Context<'_>, patch: &mut Patch, op: &'static str, x: Ref, axes: &[i64]) -> Ref {
-    if cx.opset() >= 13 {
-        let axes = patch.constant(Tensor::vector(axes));
-        return patch.node(op, [x, axes]);
-    }
-    let out = patch.node(op, [x]);
-    patch.set_attr("axes", axes.to_vec());
-    out
 }

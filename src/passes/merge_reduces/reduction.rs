@@ -1,9 +1,8 @@
 //! A reduction of a value of known rank, whatever form its axes have.
 
 use crate::ir::{Dim, NodeId, OpId, ValueId};
-use crate::passes::reduction::axes_of;
+use crate::passes::reduction::{axes_of, over_axes};
 use crate::rewrite::{Context, Patch, Ref};
-use crate::tensor::Tensor;
 
 /// What a node reduces, and how.
 pub(super) struct Reduction {
@@ -50,23 +49,12 @@ impl Reduction {
     pub(super) fn emit(&self, cx: &Context<'_>, patch: &mut Patch) -> Ref {
         let axes: Vec<i64> = self.axes.iter().map(|&a| a as i64).collect();
         let keep = i64::from(self.keep);
-        let as_input = match self.op.name {
-            "ReduceSum" => 13,
-            _ => 18,
-        };
         if matches!(self.op.name, "ArgMax" | "ArgMin") {
             let made = patch.copy(cx.node(self.node), [self.x]);
             patch.reset_attr("keepdims", keep);
             return made;
         }
-        if cx.opset() < as_input {
-            let made = patch.node(self.op, [self.x]);
-            patch.set_attr("axes", axes);
-            patch.set_attr("keepdims", keep);
-            return made;
-        }
-        let axes = patch.constant(Tensor::vector(&axes));
-        let made = patch.node(self.op, [Ref::from(self.x), axes]);
+        let made = over_axes(cx, patch, self.op, self.x, &axes);
         patch.set_attr("keepdims", keep);
         made
     }

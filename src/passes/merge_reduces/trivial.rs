@@ -2,8 +2,8 @@
 
 use super::reduction::Reduction;
 use crate::ir::NodeId;
-use crate::rewrite::{Context, Miss, Patch, Ref};
-use crate::tensor::Tensor;
+use crate::passes::reduction::over_axes;
+use crate::rewrite::{Context, Miss, Patch};
 
 pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     let n = cx.node(node);
@@ -20,12 +20,6 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
     }
     let axes: Vec<i64> = axes.into_iter().map(|a| a as i64).collect();
     let mut patch = Patch::new();
-    if cx.opset() < 13 {
-        patch.node("Squeeze", [x]);
-        patch.set_attr("axes", axes);
-        return Ok(patch);
-    }
-    let axes = patch.constant(Tensor::vector(&axes));
-    patch.node("Squeeze", [Ref::from(x), axes]);
+    over_axes(cx, &mut patch, "Squeeze", x, &axes);
     Ok(patch)
 }

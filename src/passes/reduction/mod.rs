@@ -1,9 +1,9 @@
 //! What passes that look for reductions share: their two forms, and over which axes they run.
 
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NodeId, OpId, ValueId};
 use crate::require;
-use crate::rewrite::{Context, Miss, Pat, Patterns};
-use crate::tensor::DType;
+use crate::rewrite::{Context, Miss, Pat, Patch, Patterns, Ref};
+use crate::tensor::{DType, Tensor};
 
 /// A reduction with its axes as attribute or as input, or over all.
 pub(super) fn reduce<'p>(p: &'p Patterns, op: &'static str, of: Pat<'p>) -> Pat<'p> {
@@ -13,6 +13,25 @@ pub(super) fn reduce<'p>(p: &'p Patterns, op: &'static str, of: Pat<'p>) -> Pat<
 /// The square of a value, as `Pow` or as a product.
 pub(super) fn square<'p>(p: &'p Patterns, of: Pat<'p>) -> Pat<'p> {
     p.either([p.op("Pow", [of, p.scalar(2.0)]), of * of])
+}
+
+/// A node over axes, which are an operand or, at older opsets, an attribute.
+pub(super) fn over_axes(
+    cx: &Context<'_>,
+    patch: &mut Patch,
+    op: impl Into<OpId>,
+    x: impl Into<Ref>,
+    axes: &[i64],
+) -> Ref {
+    let op = op.into();
+    let since = if matches!(op.name, "ReduceSum" | "Squeeze" | "Unsqueeze") { 13 } else { 18 };
+    if cx.opset() >= since {
+        let axes = patch.constant(Tensor::vector(axes));
+        return patch.node(op, [x.into(), axes]);
+    }
+    let y = patch.node(op, [x.into()]);
+    patch.set_attr("axes", axes.to_vec());
+    y
 }
 
 /// The axes of a reduction of a value of some rank, from 0, in order.
