@@ -2,6 +2,7 @@
 
 use super::{Context, Exactness, Patch};
 use crate::ir::{NodeId, OpId, ValueId};
+use crate::target::Target;
 
 /// What a pass says of itself. Its page is the `//!` of its file.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,13 @@ pub struct Meta {
     pub since_opset: i64,
     /// Ops that it adds, checked against opset and target before it fires (S7).
     pub emits: &'static [OpId],
+}
+
+impl Meta {
+    /// Whether it adds an op for which the target's runtimes take no less time than for what it replaces.
+    pub fn is_slower_on(&self, target: &Target) -> bool {
+        self.emits.iter().any(|op| target.expands(*op))
+    }
 }
 
 /// Why a rule did not fire.

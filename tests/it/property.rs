@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Seeds where none are named.
 const SEEDS: std::ops::Range<u64> = 0..1200;
 
-/// Changes no node.
-const UNSEEN: &str = "infer-shapes";
+/// Changes no node, and reads operators that no CPU has a kernel of.
+const UNSEEN: [&str; 2] = ["infer-shapes", "unfold-group-norm"];
 
 /// Failures after which a run stops, and failures that are shown.
 const ENOUGH: usize = 20;
@@ -32,6 +32,8 @@ struct Tally {
     passed: u64,
     /// Runs with special numbers among the inputs.
     special: usize,
+    /// Runs that differ, as operators leave it open.
+    excused: usize,
     /// The original itself does not run, by reason.
     unfit: BTreeMap<String, u64>,
     fired: BTreeMap<&'static str, u64>,
@@ -54,6 +56,7 @@ fn random_graphs_stay_what_they_are() {
                         Ok(graph) => {
                             tally.passed += 1;
                             tally.special += graph.special;
+                            tally.excused += graph.excused;
                             graph.fired.into_iter().for_each(|id| *tally.fired.entry(id).or_default() += 1);
                         }
                         Err(Failure::Unfit(why)) => *tally.unfit.entry(why).or_default() += 1,
@@ -70,11 +73,11 @@ fn random_graphs_stay_what_they_are() {
 }
 
 fn report(tally: Tally, count: u64) {
-    let Tally { passed, special, unfit, fired, mut failures } = tally;
+    let Tally { passed, special, excused, unfit, fired, mut failures } = tally;
     let refused: u64 = unfit.values().sum();
     println!(
         "random graphs: {passed} passed, {} failed, {refused} that ONNX Runtime does not run; {special} runs on \
-         special numbers",
+         special numbers, {excused} that differ where operators leave it open",
         failures.len()
     );
     println!("passes that fired: {fired:?}");
@@ -83,8 +86,9 @@ fn report(tally: Tally, count: u64) {
     let shown: Vec<String> = failures.iter().map(|(seed, why)| shrunk(*seed, why)).collect();
     assert!(failures.is_empty(), "{}", shown.join("\n"));
     assert!(passed > 0 && refused * 50 < count, "{passed} of {count} were judged");
+    assert!(excused as u64 * 50 < count + 50, "{excused} runs were excused");
     assert!(count < SEEDS.end || special as u64 * 2 > count, "{special} runs on special numbers");
-    for entry in registry().iter().filter(|e| count >= SEEDS.end && e.id() != UNSEEN) {
+    for entry in registry().iter().filter(|e| count >= SEEDS.end && !UNSEEN.contains(&e.id())) {
         assert!(fired.contains_key(entry.id()), "no graph has made {} fire", entry.id());
     }
 }

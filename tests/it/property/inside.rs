@@ -4,25 +4,27 @@ use super::judge::{answers, names, session};
 use onnxpress::analysis::Facts;
 use onnxpress::diag::Diags;
 use onnxpress::io;
-use onnxpress::ir::{Model, NodeId, RegionId, ValueId};
+use onnxpress::ir::{Graph, Model, Node, NodeId, RegionId, ValueId, captures};
 use onnxpress::runtime::RunValue;
 use onnxpress::tensor::{DType, Tensor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What looks for the largest or smallest of several elements. ONNX does not say what that is where one is no number, and
-/// in ONNX Runtime it depends on where that one stands.
+/// What looks for the largest or smallest of several elements. ONNX does not say what that is where one is no number, nor
+/// which of two zeros it is; in ONNX Runtime it depends on where they stand, and on whether anything reads the indices.
 const PICKERS: [&str; 6] = ["ArgMax", "ArgMin", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMin"];
 /// What answers infinity to zero.
 const POLES: [&str; 4] = ["Div", "Log", "Pow", "Reciprocal"];
 /// Up to here floats hold all whole numbers: ONNX Runtime sums those in floats.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// What is so on one set of inputs.
-#[derive(Default)]
+/// What nodes meet on one set of inputs.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Inside {
-    /// A node's answer is up to the runtime: one of [`PICKERS`] meets NaN, a float is cast to a whole number that the type
-    /// does not hold, whole numbers are summed beyond what floats hold.
+    /// A node's answer is up to the runtime: one of [`PICKERS`] meets NaN, a float is cast to a whole
+    /// number that the type does not hold, whole numbers are summed beyond what floats hold.
     pub(super) open: bool,
+    /// One of [`PICKERS`] meets zeros of both signs, and either may be its answer.
+    pub(super) zeros: bool,
     /// A node makes infinity of finite numbers, and not by a zero: in another order it might not.
     pub(super) overflows: bool,
     /// A node makes NaN, of infinities or zeros, or is asked of one whether it is NaN, or may choose another for it.
@@ -34,20 +36,32 @@ pub(super) struct Inside {
 struct Span {
     low: f64,
     high: f64,
-    zero: bool,
+    plus_zero: bool,
+    minus_zero: bool,
     nan: bool,
 }
 
 impl Span {
     fn of(tensor: &Tensor) -> Option<Self> {
-        let none = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, zero: false, nan: false };
+        let none = Self {
+            low: f64::INFINITY,
+            high: f64::NEG_INFINITY,
+            plus_zero: false,
+            minus_zero: false,
+            nan: false,
+        };
         let with = |s: Self, v: f64| Self {
             low: s.low.min(v),
             high: s.high.max(v),
-            zero: s.zero || v == 0.0,
+            plus_zero: s.plus_zero || v == 0.0 && v.is_sign_positive(),
+            minus_zero: s.minus_zero || v == 0.0 && v.is_sign_negative(),
             nan: s.nan || v.is_nan(),
         };
         Some(tensor.to_f64s()?.into_iter().fold(none, with))
+    }
+
+    fn has_zero(self) -> bool {
+        self.plus_zero || self.minus_zero
     }
 
     fn is_endless(self) -> bool {
@@ -87,34 +101,63 @@ pub(super) fn shown(
     Ok(all.filter_map(tensor).collect())
 }
 
-pub(super) fn inside(original: &Model, feeds: &[(String, RunValue)]) -> Result<Inside, String> {
-    let shown = shown(original, feeds)?;
-    let spans: BTreeMap<&str, Span> =
-        shown.iter().filter_map(|(name, tensor)| Some((&**name, Span::of(tensor)?))).collect();
-    let graph = &original.graph;
-    let span = |v: ValueId| {
-        let constant = || graph.const_value(v).and_then(|t| Span::of(&t));
-        spans.get(&**graph.value(v).name()).copied().or_else(constant)
-    };
-    let dtype = |v: ValueId| {
-        let constant = || graph.const_value(v).map(|t| t.dtype());
-        shown.get(&**graph.value(v).name()).map(Tensor::dtype).or_else(constant)
-    };
-    let mut inside = Inside::default();
-    for (_, node) in graph.nodes_in(RegionId::ROOT) {
-        let read: Vec<Span> = node.inputs().flatten().filter_map(span).collect();
-        let reads_nan = read.iter().any(|s| s.nan);
-        let from = node.input(0).and_then(dtype);
-        let to = node.outputs().first().and_then(|&v| dtype(v));
-        inside.open |= from.zip(to).is_some_and(|(from, to)| is_open(node.op().name, from, to, &read));
-        inside.nan_made |= reads_nan && matches!(node.op().name, "IsNaN" | "Where");
-        let made: Vec<Span> = node.outputs().iter().filter_map(|&v| span(v)).collect();
-        let endless = read.iter().any(|s| s.is_endless());
-        inside.nan_made |= (!reads_nan || endless) && made.iter().any(|s| s.nan);
-        let pole = POLES.contains(&node.op().name) && read.iter().any(|s| s.zero);
-        inside.overflows |= !endless && !pole && made.iter().any(|s| s.is_endless());
+/// What each node of an original meets, on one set of inputs.
+pub(super) struct Met<'a> {
+    graph: &'a Graph,
+    nodes: BTreeMap<NodeId, Inside>,
+}
+
+impl<'a> Met<'a> {
+    pub(super) fn of(original: &'a Model, feeds: &[(String, RunValue)]) -> Result<Self, String> {
+        let shown = shown(original, feeds)?;
+        let spans: BTreeMap<&str, Span> =
+            shown.iter().filter_map(|(name, tensor)| Some((&**name, Span::of(tensor)?))).collect();
+        let graph = &original.graph;
+        let span = |v: ValueId| {
+            let constant = || graph.const_value(v).and_then(|t| Span::of(&t));
+            spans.get(&**graph.value(v).name()).copied().or_else(constant)
+        };
+        let dtype = |v: ValueId| {
+            let constant = || graph.const_value(v).map(|t| t.dtype());
+            shown.get(&**graph.value(v).name()).map(Tensor::dtype).or_else(constant)
+        };
+        let meets = |node: &Node| {
+            let op = node.op().name;
+            let read: Vec<Span> = node.inputs().flatten().filter_map(span).collect();
+            let made: Vec<Span> = node.outputs().iter().filter_map(|&v| span(v)).collect();
+            let from = node.input(0).and_then(dtype);
+            let to = node.outputs().first().and_then(|&v| dtype(v));
+            let (reads_nan, endless) = (read.iter().any(|s| s.nan), read.iter().any(|s| s.is_endless()));
+            let pole = POLES.contains(&op) && read.iter().any(|s| s.has_zero());
+            Inside {
+                open: from.zip(to).is_some_and(|(from, to)| is_open(op, from, to, &read)),
+                zeros: PICKERS.contains(&op) && read.iter().any(|s| s.plus_zero && s.minus_zero),
+                overflows: !endless && !pole && made.iter().any(|s| s.is_endless()),
+                nan_made: reads_nan && matches!(op, "IsNaN" | "Where")
+                    || (!reads_nan || endless) && made.iter().any(|s| s.nan),
+            }
+        };
+        let nodes = graph.nodes_in(RegionId::ROOT).map(|(id, node)| (id, meets(node))).collect();
+        Ok(Self { graph, nodes })
     }
-    Ok(inside)
+
+    /// What the nodes meet that an output depends on.
+    pub(super) fn before(&self, output: usize) -> Inside {
+        let mut wanted: Vec<ValueId> = self.graph.root().outputs().skip(output).take(1).collect();
+        let mut seen = BTreeSet::new();
+        let mut all = Inside::default();
+        while let Some(value) = wanted.pop() {
+            let Some(id) = self.graph.producer(value).filter(|&id| seen.insert(id)) else { continue };
+            let met = self.nodes.get(&id).copied().unwrap_or_default();
+            all.open |= met.open;
+            all.zeros |= met.zeros;
+            all.overflows |= met.overflows;
+            all.nan_made |= met.nan_made;
+            wanted.extend(self.graph.node(id).inputs().flatten());
+            wanted.extend(captures(self.graph, id));
+        }
+        all
+    }
 }
 
 fn is_open(op: &str, from: DType, to: DType, read: &[Span]) -> bool {

@@ -1,7 +1,7 @@
 //! One graph: optimized, run beside its original, optimized again.
 
 use super::generate::Generator;
-use super::inside::inside;
+use super::inside::{Inside, Met};
 use super::noise::floors;
 use super::sketch::Sketch;
 use super::special;
@@ -9,11 +9,12 @@ use crate::fixtures::onnx_runtime;
 use crate::passes::{close, random_tensor};
 use onnxpress::diag::Diags;
 use onnxpress::io;
-use onnxpress::ir::{Def, Dim, Model, ValueId};
+use onnxpress::ir::{Def, Dim, Model, Use, ValueId, captures};
 use onnxpress::pipeline::{Means, Options, Outcome, Silent, registry, run};
 use onnxpress::rewrite::{Exactness, OpsetRequest};
 use onnxpress::runtime::{RunValue, Runtime, Session, SessionOptions, Source};
 use onnxpress::target::Target;
+use onnxpress::tensor::Tensor;
 use onnxpress::text::{diff, parse_model};
 use onnxpress::validate::{Metrics, compare};
 use std::sync::LazyLock;
@@ -28,8 +29,7 @@ const FLOORS: f64 = 4.0;
 /// overflow leave nothing, of an infinite scale.
 const DEFINED: [&str; 5] =
     ["fuse-attention", "fuse-layer-norm", "fuse-lp-norm", "fuse-reduction", "fuse-softmax"];
-/// ONNX Runtime 1.31.1 loses the second of two casts, back to the type that was, where only bodies of `If` or `Loop` read
-/// it, at each of its levels.
+/// What ONNX Runtime 1.31.1 says where it has lost the second of two casts, see [`may_lose_a_cast`].
 const LOST: &str = "Missing Input";
 /// Every so many graphs one is optimized twice, for the bytes.
 const TWICE: u64 = 8;
@@ -53,6 +53,8 @@ pub(super) struct Passed {
     pub(super) fired: Vec<&'static str>,
     /// Sets of inputs with special numbers that it was held to.
     pub(super) special: usize,
+    /// Sets on which it answered otherwise, as operators on the way leave it open.
+    pub(super) excused: usize,
 }
 
 pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Passed, Failure> {
@@ -66,7 +68,7 @@ pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Passed, Failure> {
     for (set, floats) in (0..SETS).flat_map(|set| kinds.iter().map(move |floats| (set, *floats))) {
         let feeds = feeds(&original, set, floats).map_err(Failure::Unfit)?;
         let want = answers(&original, &mut *before, &feeds).map_err(Failure::Unfit)?;
-        sets.push((feeds, want));
+        sets.push((feeds, want, !floats.is_empty()));
     }
     let options = options(seed, sketch.smooth);
     // Without any, weights that are small enough for a test count as large.
@@ -91,24 +93,31 @@ pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Passed, Failure> {
     }
     let by = || format!("{:?}, {}", changed(&outcome), setting());
     let mut now = session(bytes.clone()).map_err(|e| real(format!("{e}; {}", by())))?;
-    let own = changed(&outcome).iter().any(|id| DEFINED.contains(id));
-    let mut judged = 0usize;
-    for (feeds, want) in sets {
+    let (mut special, mut excused) = (0, 0);
+    for (feeds, want, is_special) in sets {
         let got = answers(&original, &mut *now, &feeds).map_err(|e| match e.contains(LOST) {
-            true => Failure::Unfit(e),
-            false => real(format!("{e}; {}", by())),
+            true if may_lose_a_cast(&after) => Failure::Unfit(e),
+            _ => real(format!("{e}; {}", by())),
         })?;
-        if let Err(e) = same(&want, &got, outcome.exactness)
-            && !is_noise(&original, &feeds, &want, &got, outcome.exactness)
-        {
-            let met = inside(&original, &feeds).map_err(Failure::Unfit)?;
-            let rounds = outcome.exactness != Exactness::Exact;
-            if met.open || own && met.nan_made || rounds && met.overflows {
-                continue;
-            }
-            return Err(real(format!("{e}; {}", by())));
+        let differing = differing(&want, &got, outcome.exactness).map_err(real)?;
+        let Some((_, first)) = differing.first() else {
+            special += usize::from(is_special);
+            continue;
+        };
+        if is_noise(&original, &feeds, &want, &got, outcome.exactness) {
+            special += usize::from(is_special);
+            continue;
         }
-        judged += 1;
+        let met = Met::of(&original, &feeds).map_err(|e| real(format!("{first}; and inside: {e}")))?;
+        let excused_is = |output: usize| {
+            let inside = met.before(output);
+            is_excused(&inside, &outcome)
+                || inside.zeros && are_zeros_apart(&want[output], &got[output], outcome.exactness)
+        };
+        if !differing.iter().all(|(output, _)| excused_is(*output)) {
+            return Err(real(format!("{first}; {}", by())));
+        }
+        excused += 1;
     }
     let reread = io::load_bytes(bytes.clone()).map_err(real)?.model;
     let (second, rest) = optimize(&reread, &options, budget).map_err(real)?;
@@ -116,7 +125,7 @@ pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Passed, Failure> {
         let change = diff(&reread, &second);
         return Err(real(format!("a second run: {:?}, {}\n{change}", changed(&rest), setting())));
     }
-    Ok(Passed { fired: changed(&outcome), special: judged.saturating_sub(SETS as usize) })
+    Ok(Passed { fired: changed(&outcome), special, excused })
 }
 
 fn changed(outcome: &Outcome) -> Vec<&'static str> {
@@ -131,8 +140,7 @@ fn options(seed: u64, smooth: bool) -> Options {
     options.verify_each = true;
     options.level = if smooth { 1 + Generator::choice(seed, 4).min(2) as u8 } else { 1 };
     if options.level >= 2 {
-        let slower =
-            registry().into_iter().filter(|e| e.meta().emits.iter().any(|op| options.target.expands(*op)));
+        let slower = registry().into_iter().filter(|e| e.meta().is_slower_on(&options.target));
         options.enable = slower.map(|e| e.id().to_owned()).collect();
     }
     if Generator::choice(seed + 1, 3) == 0 {
@@ -196,14 +204,53 @@ fn feeds(model: &Model, set: u64, special: &[f64]) -> Result<Vec<(String, RunVal
     required.map(feed).collect()
 }
 
-fn same(want: &[RunValue], got: &[RunValue], class: Exactness) -> Result<(), String> {
+/// Outputs that are further apart than the class allows, and how.
+fn differing(want: &[RunValue], got: &[RunValue], class: Exactness) -> Result<Vec<(usize, String)>, String> {
+    if want.is_empty() || want.len() != got.len() {
+        return Err("outputs are missing".into());
+    }
+    let mut differing = Vec::new();
     for (i, pair) in want.iter().zip(got).enumerate() {
         let (RunValue::Tensor(want), RunValue::Tensor(got)) = pair else {
             return Err(format!("output {i} is no tensor"));
         };
-        close(want, got, class).map_err(|e| format!("output {i} differs: {e}"))?;
+        if let Err(e) = close(want, got, class) {
+            differing.push((i, format!("output {i} differs: {e}")));
+        }
     }
-    if want.is_empty() || want.len() != got.len() { Err("outputs are missing".into()) } else { Ok(()) }
+    Ok(differing)
+}
+
+/// Whether what was met before an output is cause enough for it to differ.
+fn is_excused(met: &Inside, outcome: &Outcome) -> bool {
+    let own = changed(outcome).iter().any(|id| DEFINED.contains(id));
+    met.open || own && met.nan_made || outcome.exactness != Exactness::Exact && met.overflows
+}
+
+/// Whether two values differ in the signs of zeros alone.
+fn are_zeros_apart(want: &RunValue, got: &RunValue, class: Exactness) -> bool {
+    let plain = |value: &RunValue| {
+        let RunValue::Tensor(tensor) = value else { return None };
+        let unsigned: Vec<f64> = tensor.to_f64s()?.into_iter().map(|v| v + 0.0).collect();
+        Tensor::from_f64s(tensor.dtype(), tensor.shape(), &unsigned).ok()
+    };
+    plain(want).zip(plain(got)).is_some_and(|(a, b)| close(&a, &b, class).is_ok())
+}
+
+/// Whether a cast back to the type that was is read by bodies alone: ONNX Runtime 1.31.1 loses it there, at each of its
+/// levels.
+fn may_lose_a_cast(model: &Model) -> bool {
+    let graph = &model.graph;
+    let is_lost = |v: ValueId| {
+        let cast_of = |v: ValueId| graph.producer_is(v, "Cast").and_then(|cast| graph.node(cast).input(0));
+        let home = graph.region_of(v);
+        let read_here =
+            |u: &Use| matches!(u, Use::Operand { node, .. } if Some(graph.node(*node).region()) == home);
+        let was = cast_of(v).and_then(cast_of);
+        was.is_some_and(|was| graph.dtype(was) == graph.dtype(v))
+            && !graph.value(v).uses().iter().any(read_here)
+    };
+    graph.nodes().any(|(id, _)| captures(graph, id).into_iter().any(is_lost))
 }
 
 /// Whether a difference that is beyond the plain tolerance of a class that rounds is what rounding does in this graph.
