@@ -94,6 +94,9 @@ pub(super) struct Judge {
     /// ONNX Runtime's shared library, or the folder that holds it
     #[arg(long, value_name = "PATH")]
     ort_lib: Option<PathBuf>,
+    /// A shared library of custom operators for ONNX Runtime. Its code is run: name only what you trust
+    #[arg(long, value_name = "LIB")]
+    custom_ops: Option<PathBuf>,
     /// Inputs to run on: npz, npy or a test_data_set folder; made up where not given
     #[arg(long, value_name = "DATA")]
     inputs: Option<PathBuf>,
@@ -111,7 +114,7 @@ impl Judge {
     }
 
     pub(super) fn preferences(&self) -> Preferences {
-        Preferences { library: self.ort_lib.clone() }
+        Preferences { library: self.ort_lib.clone(), custom_ops: self.custom_ops.clone() }
     }
 }
 

@@ -5,7 +5,7 @@ use super::progress::{Progress, Step};
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::report::{BenchReport, Number, Race};
-use crate::runtime::{Missing, Optimization, Preferences, Runtime, SessionOptions, find};
+use crate::runtime::{Optimization, Preferences, Runtime, SessionOptions, find};
 use crate::validate::{BenchOptions, Feeds, Subject, Times, bench as measure, median, median_interval};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -45,17 +45,13 @@ pub fn bench(job: &BenchJob, progress: &mut dyn Progress) -> Result<BenchReport>
     let mut diags = Diags::new();
     let (a, b) = (read(&job.a, &mut diags)?, read(&job.b, &mut diags)?);
     same_names(&a, &b).map_err(|e| e.in_file(&job.b))?;
-    let runtime = match find(&job.runtime) {
-        Ok((runtime, _)) => runtime,
-        Err(Missing::Named(error) | Missing::Nowhere(error)) => return Err(error),
-    };
+    let (runtime, _) = find(&job.runtime)?;
     let options = BenchOptions {
         feeds: job.feeds.clone(),
         session: SessionOptions {
             threads: job.threads,
             optimize: job.level,
             deployed: true,
-            custom_ops: None,
             optimized: None,
         },
         pairs: job.pairs,

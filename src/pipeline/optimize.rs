@@ -174,6 +174,7 @@ fn judge(job: &OptimizeJob, diags: &mut Diags) -> Result<Option<Box<dyn Runtime>
     }
     match default_runtime(&job.runtime, diags) {
         Ok(runtime) => Ok(Some(runtime)),
+        Err(error) if job.runtime.custom_ops.is_some() => Err(error),
         Err(error) if job.runtime.library.is_some() => {
             Err(error.with_help("name ONNX Runtime's shared library, 1.22 or newer, or leave --ort-lib out"))
         }

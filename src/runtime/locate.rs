@@ -23,6 +23,8 @@ use std::path::PathBuf;
 pub struct Preferences {
     /// The shared library of ONNX Runtime, or the folder that holds it (`--ort-lib`).
     pub library: Option<PathBuf>,
+    /// A shared library of custom operators (`--custom-ops`). It is loaded, and so runs its own code.
+    pub custom_ops: Option<PathBuf>,
 }
 
 /// How a library was found.
@@ -67,11 +69,12 @@ pub struct Found {
 /// The runtime to judge with: ONNX Runtime, or tract with a warning where none is found.
 ///
 /// # Errors
-/// The library that the user named cannot be loaded; or none can, and tract is not compiled in.
+/// A library that the user named cannot be loaded; or none can, and tract is not compiled in.
 pub fn default_runtime(preferences: &Preferences, diags: &mut Diags) -> Result<Box<dyn Runtime>> {
     match find(preferences) {
         Ok((runtime, _)) => Ok(Box::new(runtime)),
         Err(Missing::Named(error)) => Err(error),
+        Err(Missing::Nowhere(error)) if preferences.custom_ops.is_some() => Err(error),
         Err(Missing::Nowhere(error)) => without_ort(error, diags),
     }
 }
@@ -95,10 +98,18 @@ fn without_ort(error: Error, _: &mut Diags) -> Result<Box<dyn Runtime>> {
 /// Why ONNX Runtime could not be loaded.
 #[derive(Debug)]
 pub enum Missing {
-    /// The library that the user named is unusable.
+    /// A library that the user named is unusable.
     Named(Error),
     /// The search ended without one.
     Nowhere(Error),
+}
+
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Named(error) | Missing::Nowhere(error) => error,
+        }
+    }
 }
 
 /// Finds and loads ONNX Runtime.
@@ -106,7 +117,11 @@ pub enum Missing {
 /// # Errors
 /// See [`Missing`].
 pub fn find(preferences: &Preferences) -> Result<(OrtRuntime, Found), Missing> {
-    find_in(preferences, &Surroundings::here())
+    let (runtime, found) = find_in(preferences, &Surroundings::here())?;
+    match &preferences.custom_ops {
+        None => Ok((runtime, found)),
+        Some(library) => Ok((runtime.with_custom_ops(library).map_err(Missing::Named)?, found)),
+    }
 }
 
 /// What of the machine the search depends on.
@@ -222,7 +237,7 @@ mod tests {
         let text = folder.path().join("libonnxruntime.so");
         std::fs::write(&text, "no library").unwrap();
         for named in [text, folder.path().join("missing.so"), folder.path().join("..")] {
-            let preferences = Preferences { library: Some(named) };
+            let preferences = Preferences { library: Some(named), custom_ops: None };
             assert!(matches!(find_in(&preferences, &nothing()), Err(Missing::Named(_))));
         }
     }

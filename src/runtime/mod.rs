@@ -79,8 +79,6 @@ pub struct SessionOptions {
     /// As those run it who use it: the fastest kernels, an arena of memory. Else equal runs give equal bits, and memory
     /// is given back.
     pub deployed: bool,
-    /// A shared library of custom operators; only ever what the user named.
-    pub custom_ops: Option<PathBuf>,
     /// Where the runtime is to write the model as it has optimized it.
     pub optimized: Option<PathBuf>,
 }
@@ -88,7 +86,7 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     /// The reference: one thread, no optimization.
     fn default() -> Self {
-        Self { threads: 1, optimize: Optimization::None, deployed: false, custom_ops: None, optimized: None }
+        Self { threads: 1, optimize: Optimization::None, deployed: false, optimized: None }
     }
 }
 

@@ -42,9 +42,6 @@ impl Runtime for TractRuntime {
     }
 
     fn session(&self, model: &Source, options: &SessionOptions) -> Result<Box<dyn Session>, RunError> {
-        if options.custom_ops.is_some() {
-            return Err(RunError::Unsupported("custom operators".to_owned()));
-        }
         let bytes = match model {
             Source::File(path) => std::fs::read(path).map_err(|e| Error::from(e).in_file(path))?.into(),
             Source::Bytes { model, .. } => model.clone(),

@@ -76,7 +76,8 @@ fn make(
         graph: Some(graph),
         ..Default::default()
     };
-    let session = OrtSession::new(api, &Source::bytes(model.encode_to_vec()), &SessionOptions::default())?;
+    let session =
+        OrtSession::new(api, &Source::bytes(model.encode_to_vec()), &SessionOptions::default(), None)?;
     let mut values = session.run_raw(&[], &[c"y".to_owned()])?;
     values.pop().ok_or_else(|| Error::new("ONNX Runtime made no value").into())
 }

@@ -14,11 +14,14 @@ pub(super) struct Status {
 
 const NOT_IMPLEMENTED: i32 = 9;
 
+/// Said of a node whose operator no library has registered.
+const UNREGISTERED: &str = "is not a registered function/op";
+
 /// Said where the model asks for what this build does not know; the codes are the same as for broken models.
 const UNKNOWN_TO_IT: &[&str] = &[
     "Unsupported model IR version",
     "is under development and support for this is limited",
-    "is not a registered function/op",
+    UNREGISTERED,
     "No Op registered for",
     "Unrecognized attribute",
     "Failed to construct locale",
@@ -42,9 +45,19 @@ impl Status {
 
 impl From<Status> for RunError {
     fn from(status: Status) -> Self {
-        let message = clean(&status.message);
+        let mut message = clean(&status.message);
+        if is_foreign(&message) {
+            message.push_str("; a library of custom operators is named with --custom-ops");
+        }
         if status.is_capability() { Self::Unsupported(message) } else { Self::Failed(Error::new(message)) }
     }
+}
+
+/// Whether it misses an operator of a domain that it does not define itself.
+fn is_foreign(message: &str) -> bool {
+    let op = message.split_once(UNREGISTERED).and_then(|(before, _)| before.split_whitespace().last());
+    let domain = op.and_then(|op| Some(op.split_once(':')?.0));
+    domain.is_some_and(|d| !d.is_empty() && !d.starts_with("ai.onnx") && !d.starts_with("com.microsoft"))
 }
 
 /// The sentence within a message: without the path that was loaded, source positions and C++ signatures.
@@ -157,6 +170,10 @@ mod tests {
             answer(1, "Fatal error: a:B(-1) is not a registered function/op"),
             RunError::Unsupported(_)
         ));
+        let hinted = |op: &str| is_foreign(&format!("Fatal error: {op}(-1) is not a registered function/op"));
+        assert!(
+            hinted("a:B") && !hinted("Add") && !hinted("com.microsoft:Gelu") && !hinted("ai.onnx.ml:Scaler")
+        );
         assert!(matches!(answer(2, "Invalid input name: z"), RunError::Failed(_)));
         assert!(matches!(answer(7, "Protobuf parsing failed."), RunError::Failed(_)));
     }

@@ -28,7 +28,7 @@ pub(super) fn probe(api: &'static Api) -> Limits {
 
 fn takes(api: &'static Api, versions: Limits) -> bool {
     let model = Source::bytes(model(versions).encode_to_vec());
-    OrtSession::new(api, &model, &SessionOptions::default()).is_ok()
+    OrtSession::new(api, &model, &SessionOptions::default(), None).is_ok()
 }
 
 /// `y = Identity(x)` that claims these versions.

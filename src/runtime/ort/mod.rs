@@ -25,6 +25,8 @@ static LOADED: Mutex<Option<(PathBuf, &'static Api)>> = Mutex::new(None);
 pub struct OrtRuntime {
     name: String,
     library: PathBuf,
+    /// A shared library of custom operators that each session knows.
+    custom_ops: Option<PathBuf>,
     api: &'static Api,
 }
 
@@ -57,7 +59,24 @@ impl OrtRuntime {
                 api
             }
         };
-        Ok(Self { name: format!("ONNX Runtime {}", api.version), library: path, api })
+        Ok(Self { name: format!("ONNX Runtime {}", api.version), library: path, custom_ops: None, api })
+    }
+
+    /// The same, with a shared library of custom operators. Its code is run, here once and in each session.
+    ///
+    /// # Errors
+    /// The file is missing, no shared library, or does not register custom operators.
+    pub fn with_custom_ops(mut self, library: &Path) -> Result<Self> {
+        let path = std::fs::canonicalize(library).map_err(|e| Error::new(e.to_string()).in_file(library))?;
+        session::try_custom_ops(self.api, &path).map_err(|e| {
+            Error::new(format!("not a usable library of custom operators: {}", e.message))
+                .in_file(library)
+                .with_help(
+                    "name a shared library that exports RegisterCustomOps, built for this ONNX Runtime",
+                )
+        })?;
+        self.custom_ops = Some(path);
+        Ok(self)
     }
 
     /// The library's version, such as `1.31.1`.
@@ -93,6 +112,6 @@ impl Runtime for OrtRuntime {
     }
 
     fn session(&self, model: &Source, options: &SessionOptions) -> Result<Box<dyn Session>, RunError> {
-        Ok(Box::new(OrtSession::new(self.api, model, options)?))
+        Ok(Box::new(OrtSession::new(self.api, model, options, self.custom_ops.as_deref())?))
     }
 }

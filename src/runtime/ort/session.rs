@@ -43,20 +43,25 @@ impl Signature {
 }
 
 impl OrtSession {
-    pub(super) fn new(api: &'static Api, model: &Source, options: &SessionOptions) -> Result<Self, RunError> {
+    pub(super) fn new(
+        api: &'static Api,
+        model: &Source,
+        options: &SessionOptions,
+        custom_ops: Option<&Path>,
+    ) -> Result<Self, RunError> {
         let session = match model {
-            Source::File(path) => {
-                check_file(path).and_then(|()| create(api, model, options)).map_err(|error| match error {
+            Source::File(path) => check_file(path)
+                .and_then(|()| create(api, model, options, custom_ops))
+                .map_err(|error| match error {
                     RunError::Failed(error) => RunError::Failed(error.in_file(path)),
                     unsupported => unsupported,
-                })?
-            }
+                })?,
             // ONNX Runtime narrows the length to a C int without a look.
             Source::Bytes { model, .. } if i32::try_from(model.len()).is_err() => {
                 let message = format!("a model of {} bytes in memory, more than 2 GiB", model.len());
                 return Err(RunError::Unsupported(message));
             }
-            Source::Bytes { .. } => create(api, model, options)?,
+            Source::Bytes { .. } => create(api, model, options, custom_ops)?,
         };
         let table = api.table;
         let inputs = signature(
@@ -171,12 +176,18 @@ fn check_file(path: &Path) -> Result<(), RunError> {
     Ok(())
 }
 
-fn create(api: &Api, model: &Source, options: &SessionOptions) -> Result<Owned<sys::OrtSession>, RunError> {
+fn create(
+    api: &Api,
+    model: &Source,
+    options: &SessionOptions,
+    custom_ops: Option<&Path>,
+) -> Result<Owned<sys::OrtSession>, RunError> {
     let folder = match model {
         Source::File(_) => None,
         Source::Bytes { folder, .. } => folder.as_deref(),
     };
     let options = session_options(api, options, folder)?;
+    custom_ops.map_or(Ok(()), |library| register(api, &options, library))?;
     let (table, env) = (api.table, api.env.as_ptr().cast_const());
     let mut out = ptr::null_mut();
     // SAFETY: environment, options, path and bytes are valid during the call, which copies what it keeps.
@@ -237,17 +248,24 @@ fn session_options(
             (table.AddSessionConfigEntry)(made.as_ptr(), EXTERNAL_DATA_FOLDER.as_ptr(), folder.as_ptr())
         })?;
     }
-    if let Some(library) = &options.custom_ops {
-        let library = c_path(library)?;
-        // SAFETY: the user named this library to be run; the path is terminated.
-        api.check(unsafe { (table.RegisterCustomOpsLibrary_V2)(made.as_ptr(), library.as_ptr()) })?;
-    }
     if let Some(file) = &options.optimized {
         let file = c_path(file)?;
         // SAFETY: the path is terminated and copied.
         api.check(unsafe { (table.SetOptimizedModelFilePath)(made.as_ptr(), file.as_ptr()) })?;
     }
     Ok(made)
+}
+
+/// Makes the operators of a library known to the sessions that are made with these options.
+fn register(api: &Api, options: &Owned<sys::OrtSessionOptions>, library: &Path) -> Result<(), Status> {
+    let library = c_path(library)?;
+    // SAFETY: the user named this library to be run; the options are ours and the path is terminated.
+    api.check(unsafe { (api.table.RegisterCustomOpsLibrary_V2)(options.as_ptr(), library.as_ptr()) })
+}
+
+/// Loads a library of custom operators, for what it may answer.
+pub(super) fn try_custom_ops(api: &Api, library: &Path) -> Result<(), Status> {
+    register(api, &session_options(api, &SessionOptions::default(), None)?, library)
 }
 
 const LOG_FATAL: i32 = sys::OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL as i32;

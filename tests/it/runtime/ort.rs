@@ -255,7 +255,7 @@ fn one_process_holds_one_library() {
     let Err(error) = OrtRuntime::load(&copy) else { panic!("two libraries were loaded") };
     assert!(error.message().contains("already loaded"), "{error}");
     assert!(OrtRuntime::load(Path::new("no/such/library.so")).is_err());
-    let preferences = Preferences { library: Some(library()) };
+    let preferences = Preferences { library: Some(library()), custom_ops: None };
     let (found, _) = find(&preferences).unwrap();
     assert_eq!(found.name(), format!("ONNX Runtime {}", found.version()));
 }
