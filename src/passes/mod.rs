@@ -63,6 +63,9 @@ pub mod fold_uniform;
 pub mod skip_monotone;
 pub mod merge_reduces;
 pub mod fuse_attention;
+pub mod fuse_rotary;
+pub mod fuse_skip_norm;
+pub mod guard_sums;
 pub mod remove_dead;
 
 mod equal;

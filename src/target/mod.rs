@@ -48,8 +48,8 @@ pub struct Target {
     pub domains: Vec<String>,
     /// Whether it takes newer opsets and IR versions too, as far as it knows the ops.
     pub takes_newer: bool,
-    /// Ops of the default domain that its runtimes take no less time for than for the formula that they stand for: passes
-    /// that add them run by name only.
+    /// Ops, with their domain unless it is the default one, that its runtimes take no less time for than for the formula
+    /// that they stand for, or make themselves: passes that add them run by name only.
     pub expanded: Vec<String>,
     /// Versions of the default domain that it takes.
     pub opset: Range,
@@ -72,7 +72,8 @@ pub struct Target {
     /// What can be done about an op that is someone's own; `None` where nothing can.
     pub custom_ops: Option<String>,
     retyped: Vec<Retyped>,
-    fallback: Option<Box<Target>>,
+    /// The target that runs what this one does not; `None` where nothing does.
+    pub fallback: Option<Box<Target>>,
 }
 
 /// Versions from `min` to `max`, both included.
@@ -282,7 +283,11 @@ impl Target {
 
     /// Whether passes that add this op run by name only.
     pub fn expands(&self, op: OpId) -> bool {
-        op.domain.is_empty() && self.expanded.iter().any(|name| name == op.name)
+        let is_it = |name: &String| match name.rsplit_once('.') {
+            Some(full) => full == (op.domain, op.name),
+            None => op.domain.is_empty() && name == op.name,
+        };
+        self.expanded.iter().any(is_it)
     }
 
     /// The rows of the table, sorted by domain and op; none where every standard op is taken.

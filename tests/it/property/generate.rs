@@ -15,6 +15,7 @@ mod movement;
 mod normalized;
 mod recomposed;
 mod reduce;
+mod residual;
 mod sizes;
 
 use super::sketch::Sketch;
@@ -234,7 +235,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(46) {
+        match self.below(48) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -278,6 +279,8 @@ impl Generator {
             23 if self.smooth => self.normalized_layer(),
             34 | 35 if self.smooth => self.recomposed(),
             37 | 38 if self.smooth => self.normalized(),
+            46 if self.smooth => self.residual(),
+            47 if self.smooth => self.rotary(),
             20 => self.clip(),
             _ if self.smooth => self.normalization(),
             _ => self.jump(),

@@ -16,7 +16,7 @@ impl Generator {
         }
     }
 
-    fn swap(&mut self, op: &str, a: &str, b: &str) -> String {
+    pub(super) fn swap(&mut self, op: &str, a: &str, b: &str) -> String {
         if self.below(2) == 0 { format!("{op} ({a}, {b})") } else { format!("{op} ({b}, {a})") }
     }
 
