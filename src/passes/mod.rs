@@ -11,6 +11,7 @@ pub mod unfold_attention;
 pub mod unfold_rotary;
 pub mod unfold_embedding;
 pub mod unfold_norm;
+pub mod unfold_group_norm;
 pub mod unfold_activation;
 pub mod unfold_product;
 pub mod inline_constant_if;

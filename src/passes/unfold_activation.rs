@@ -5,13 +5,15 @@
 //! com.microsoft.BiasGelu(x, b)       ->   Gelu(x + b)
 //! com.microsoft.FastGelu(x, b)       ->   Gelu<approximate="tanh">(x + b)
 //! com.microsoft.QuickGelu<α>(x)      ->   x · Sigmoid(α · x)
+//! com.microsoft.BiasSplitGelu(x, b)  ->   l · Gelu(r)     of l, r = halves of x + b
 //! com.microsoft.BiasSoftmax(x, b)    ->   Softmax(x + b)
 //! ```
 //!
-//! Reassociates. Below opset 20, and where the target has no `Gelu`, its formula is written. `BiasSoftmax` has no kernel
-//! on a CPU: a model that holds one cannot be run there, and what is written is called unproven.
+//! Reassociates. Below opset 20, and where the target has no `Gelu`, its formula is written. `BiasSplitGelu` and
+//! `BiasSoftmax` have no kernel on a CPU: a model that holds one is proven through what is written here.
 //!
-//! Refused: a `BiasSoftmax` over more than the last axis, or of a bias of another rank.
+//! Refused: a `BiasSoftmax` over more than the last axis, or of a bias of another rank; a `BiasSplitGelu` of a width that is
+//! not known.
 
 use crate::ir::OpId;
 use crate::passes::unfold::{Formula, Unfold, Write};
@@ -21,7 +23,7 @@ use std::f64::consts::SQRT_2;
 
 const META: Meta = Meta {
     id: "unfold-activation",
-    summary: "ONNX Runtime's Gelu, BiasGelu, FastGelu, QuickGelu and BiasSoftmax become standard operators",
+    summary: "ONNX Runtime's Gelu, BiasGelu, QuickGelu, BiasSoftmax and the like become standard operators",
     exactness: Exactness::Reassociates,
     since_opset: 7,
     emits: &[],
@@ -39,6 +41,7 @@ const OPS: &[(OpId, Write)] = &[
     (OpId::microsoft("BiasGelu"), bias_gelu),
     (OpId::microsoft("FastGelu"), fast_gelu),
     (OpId::microsoft("QuickGelu"), quick_gelu),
+    (OpId::microsoft("BiasSplitGelu"), bias_split_gelu),
     (OpId::microsoft("BiasSoftmax"), bias_softmax),
 ];
 
@@ -82,6 +85,18 @@ fn quick_gelu(f: &mut Formula<'_>) -> Result<Ref, Miss> {
     let inner = f.scaled(x, alpha);
     let gate = f.op("Sigmoid", [inner]);
     Ok(f.mul(x, gate))
+}
+
+/// The left half times the `Gelu` of the right one.
+fn bias_split_gelu(f: &mut Formula<'_>) -> Result<Ref, Miss> {
+    let (x, bias) = (f.operand(0)?, f.operand(1)?);
+    let last = f.shape(x)?.len().checked_sub(1).ok_or_else(|| f.miss("the input has no axis"))?;
+    let width = f.fixed(x, last).filter(|width| width % 2 == 0);
+    let half = width.ok_or_else(|| f.miss("the width is not known to be even"))? / 2;
+    let sum = f.add(x, bias);
+    let parts = f.split(sum, last as i64, &[half; 2]);
+    let gate = exact(f, parts[1]);
+    Ok(f.mul(parts[0], gate))
 }
 
 fn exact(f: &mut Formula<'_>, x: Ref) -> Ref {

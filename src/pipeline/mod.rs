@@ -20,6 +20,7 @@ mod registry;
 mod run;
 mod signature;
 mod sizes;
+mod spelled;
 mod types;
 
 pub use bench::{BenchJob, bench};

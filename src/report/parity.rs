@@ -52,6 +52,8 @@ pub struct ParityReport {
     pub feeds: Vec<String>,
     /// The dims of the tensors in each of them, by name.
     pub feed_shapes: Vec<BTreeMap<String, Vec<usize>>>,
+    /// Operators without a kernel in the runtime, which ran as the formulas that they stand for.
+    pub spelled_out: Vec<String>,
     /// Random operators that became inputs which both models share.
     pub shared_random: usize,
     /// Branches of `If` nodes that no set of inputs took.
@@ -143,6 +145,7 @@ impl ParityReport {
             reason,
             feeds: Vec::new(),
             feed_shapes: Vec::new(),
+            spelled_out: Vec::new(),
             shared_random: 0,
             untaken_branches: Vec::new(),
             first_divergence: None,
@@ -165,6 +168,9 @@ impl ParityReport {
             && self.cases > 0
         {
             parts.push(format!("{} on {runtime}", count(self.cases as u64, "case")));
+        }
+        if !self.spelled_out.is_empty() {
+            parts.push(format!("with the formula of {}", self.spelled_out.join(", ")));
         }
         // A mismatch says by how much in its reason.
         parts.extend(self.difference().filter(|_| self.status != Status::Failed));

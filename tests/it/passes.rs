@@ -8,6 +8,7 @@
 //! # expect: nothing                    it does not, and has nothing to say
 //! # expect: types                      it changes no node; the `.diff` lists what it knows of each value
 //! # feed: x = {1, 2}                   elements of an input; shape by `x = 2,3`
+//! # answer: y = {3, 4}               elements of an output by definition, where ONNX Runtime has no kernel of the original
 //! # dims: N=1                          the size of a symbolic dim, 3 where nothing is said
 //! # budget: 1000                       bytes by which the file may grow
 //! # opset: 20                          the opset that the user asks for

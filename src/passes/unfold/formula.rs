@@ -2,6 +2,7 @@
 
 use crate::ir::{Attr, Dim, Node, NodeId, OpId, ValueId};
 use crate::passes::range::largest;
+use crate::passes::reduction::over_axes;
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
 use crate::schema::{self, AttrDefault};
@@ -100,6 +101,11 @@ impl<'g> Formula<'g> {
     /// Whether an integer attribute is set to anything but 0.
     pub(in crate::passes) fn flag(&mut self, name: &'static str) -> bool {
         self.int(name).unwrap_or(0) != 0
+    }
+
+    /// Whether an integer attribute is set to anything but 0, or what it is by default.
+    pub(in crate::passes) fn flag_or(&mut self, name: &'static str, default: bool) -> bool {
+        self.int(name).map_or(default, |n| n != 0)
     }
 
     /// A float attribute or its default.
@@ -210,13 +216,12 @@ impl<'g> Formula<'g> {
     /// A number of a type; of single precision where the type holds none.
     pub(in crate::passes) fn number_of(&mut self, dtype: DType, value: f64) -> Ref {
         let tensor = Tensor::from_f64s(dtype, &[], &[value]);
-        self.constant(tensor.unwrap_or_else(|_| Tensor::scalar(value as f32)))
+        self.patch.constant(tensor.unwrap_or_else(|_| Tensor::scalar(value as f32)))
     }
 
-    /// A constant, once.
-    fn constant(&mut self, tensor: Tensor) -> Ref {
-        let known = self.patch.constants.iter().position(|t| t.same_bits(&tensor));
-        known.map_or_else(|| self.patch.constant(tensor), |at| Ref::Constant(at as u32))
+    /// A vector of one number in single precision.
+    pub(in crate::passes) fn filled(&mut self, size: usize, value: f32) -> Ref {
+        self.patch.constant(Tensor::vector(&vec![value; size]))
     }
 
     /// The lowest number of the type of the result.
@@ -225,11 +230,11 @@ impl<'g> Formula<'g> {
     }
 
     pub(in crate::passes) fn ints(&mut self, values: &[i64]) -> Ref {
-        self.constant(Tensor::vector(values))
+        self.patch.constant(Tensor::vector(values))
     }
 
     pub(in crate::passes) fn index(&mut self, value: i64) -> Ref {
-        self.constant(Tensor::scalar(value))
+        self.patch.constant(Tensor::scalar(value))
     }
 
     pub(in crate::passes) fn cast(&mut self, x: impl Into<Ref>, to: DType) -> Ref {
@@ -268,28 +273,17 @@ impl<'g> Formula<'g> {
     }
 
     pub(in crate::passes) fn unsqueeze(&mut self, x: impl Into<Ref>, axes: &[i64]) -> Ref {
-        self.by_axes("Unsqueeze", x.into(), axes, 13)
+        over_axes(&self.cx, &mut self.patch, "Unsqueeze", x, axes)
     }
 
     pub(in crate::passes) fn mean(&mut self, x: impl Into<Ref>, axes: &[i64]) -> Ref {
-        self.by_axes("ReduceMean", x.into(), axes, 18)
+        over_axes(&self.cx, &mut self.patch, "ReduceMean", x, axes)
     }
 
     /// The sum over an axis, which goes.
     pub(in crate::passes) fn sum(&mut self, x: impl Into<Ref>, axis: i64) -> Ref {
-        let y = self.by_axes("ReduceSum", x.into(), &[axis], 13);
+        let y = over_axes(&self.cx, &mut self.patch, "ReduceSum", x, &[axis]);
         self.attr("keepdims", 0i64);
-        y
-    }
-
-    /// Axes are an operand since an opset, an attribute before.
-    fn by_axes(&mut self, name: &'static str, x: Ref, axes: &[i64], since: i64) -> Ref {
-        if self.cx.opset() >= since {
-            let axes = self.ints(axes);
-            return self.op(name, [x, axes]);
-        }
-        let y = self.op(name, [x]);
-        self.attr("axes", axes.to_vec());
         y
     }
 

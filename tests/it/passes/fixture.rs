@@ -30,6 +30,8 @@ pub(super) struct Fixture {
     pub(super) path: PathBuf,
     pub(super) expect: Expect,
     pub(super) feeds: BTreeMap<String, Feed>,
+    /// Elements of outputs by the definition of an operator that ONNX Runtime has no kernel of.
+    pub(super) answers: BTreeMap<String, Vec<f64>>,
     pub(super) dims: BTreeMap<String, usize>,
     pub(super) budget: u64,
     pub(super) runtime: bool,
@@ -46,6 +48,7 @@ impl Fixture {
             path: PathBuf::new(),
             expect: Expect::Nothing,
             feeds: BTreeMap::new(),
+            answers: BTreeMap::new(),
             dims: BTreeMap::new(),
             budget: BUDGET,
             runtime: true,
@@ -71,6 +74,11 @@ impl Fixture {
                 "feed" => {
                     let (name, value) = rest.split_once(" = ").unwrap();
                     fixture.feeds.insert(name.to_owned(), feed(value));
+                }
+                "answer" => {
+                    let (name, value) = rest.split_once(" = ").unwrap();
+                    let Feed::Elements(elements) = feed(value) else { panic!("{:?}: {rest}", fixture.path) };
+                    fixture.answers.insert(name.to_owned(), elements);
                 }
                 "dims" => {
                     let (name, size) = rest.split_once('=').unwrap();
