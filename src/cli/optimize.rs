@@ -12,6 +12,7 @@ use crate::target::Target;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const USAGE: &str = "onnxpress optimize [OPTIONS] --output <OUT> <MODEL>
        onnxpress optimize [OPTIONS] --print-recipe";
@@ -83,6 +84,10 @@ struct Choice {
     /// Run these passes only
     #[arg(long, value_name = "ID,..", value_delimiter = ',', value_parser = pass_ids(), hide_possible_values = true)]
     only: Vec<String>,
+    /// Switch passes and time the results in ONNX Runtime on this machine, one thread, for so many seconds; keep what is
+    /// faster
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", require_equals = true, conflicts_with_all = ["only", "pass_limit", "print_recipe"])]
+    tune: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -188,6 +193,7 @@ fn job(args: &OptimizeArgs) -> Result<OptimizeJob> {
             dump_ir: watch.dump_ir.clone(),
             ..Options::new(args.target.clone())
         },
+        tune: choice.tune.map(Duration::from_secs),
         keep_shapes: args.keep_shapes,
         external_data: match args.external_data {
             Placement::Keep => ExternalData::Keep,

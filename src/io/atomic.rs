@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 use super::folder_of;
 use super::out::FileOut;
@@ -28,10 +28,44 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 /// From then on no model can be written: whoever tries waits for the end.
 pub fn discard_unfinished() {
     let mut unfinished = unfinished();
-    for file in std::mem::take(&mut *unfinished) {
-        let _ = fs::remove_file(file);
+    // From behind: a folder comes before what is in it.
+    for path in std::mem::take(&mut *unfinished).into_iter().rev() {
+        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
     }
     std::mem::forget(unfinished);
+}
+
+/// A folder for files that are to vanish. Dropped, it goes with all that is in it.
+pub struct Scratch {
+    folder: TempDir,
+}
+
+impl Scratch {
+    /// Makes one on the disk of a file that is to be written; for standard output, where the system keeps such folders.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn beside(file: &Path) -> Result<Self> {
+        let mut unfinished = unfinished();
+        let mut builder = Builder::new();
+        builder.prefix(".onnxpress-");
+        let made =
+            if file == Path::new("-") { builder.tempdir() } else { builder.tempdir_in(folder_of(file)) };
+        let folder = made.map_err(|e| cannot_write(file, &e))?;
+        unfinished.insert(folder.path().to_path_buf());
+        Ok(Self { folder })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        unfinished().remove(self.folder.path());
+    }
 }
 
 /// Files written but not yet in place; dropped without [`Commit::commit`] they vanish.

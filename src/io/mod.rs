@@ -22,7 +22,7 @@ mod save;
 mod tensor;
 mod types;
 
-pub use self::atomic::discard_unfinished;
+pub use self::atomic::{Scratch, discard_unfinished};
 pub use self::load::{Loaded, load, load_bytes};
 pub use self::save::{ExternalData, Staged, WriteOptions, Written, save, stage, to_bytes};
 pub use self::tensor::tensor_from_proto;

@@ -21,6 +21,7 @@ mod run;
 mod signature;
 mod sizes;
 mod spelled;
+mod tune;
 mod types;
 
 pub use bench::{BenchJob, bench};

@@ -10,17 +10,18 @@ use super::profile;
 use super::progress::{Progress, Step};
 use super::proof::{self, Proof};
 use super::run::{Means, Outcome, Ran, run};
+use super::tune::Tuner;
 use super::types;
 use crate::diag::Diags;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load};
 use crate::ir::Model;
-use crate::report::{Change, MissReport, OptimizeReport, ParityReport, PassReport, Status};
-use crate::runtime::{Preferences, Runtime, default_runtime};
+use crate::report::{Change, MissReport, OptimizeReport, ParityReport, PassReport, Status, TuningReport};
+use crate::runtime::{Preferences, Runtime, default_runtime, find};
 use crate::validate::{Subject, Verdict};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is to be optimized, and how.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct OptimizeJob {
     pub output: PathBuf,
     /// Which passes run.
     pub options: Options,
+    /// How long passes are switched and timed before, if at all.
+    pub tune: Option<Duration>,
     /// Where the weights go.
     pub external_data: ExternalData,
     /// Whether inferred types are written for inner values; what the input declares of them is, in any case.
@@ -48,7 +51,7 @@ pub struct OptimizeJob {
 pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<OptimizeReport> {
     let (start, memory) = (Instant::now(), Sampler::start());
     place::check(&job.input, &job.output)?;
-    let recipe = job.recipe()?;
+    job.recipe()?;
     let mut clock = Clock { stages: BTreeMap::new() };
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
@@ -60,6 +63,15 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
     let original = job.proof.verify.then(|| model.clone());
     let judge = clock.time("runtime", || judge(job, &mut diags))?;
     let means = Means { runtime: judge.as_deref(), growth_budget: job.options.growth.budget(before.bytes) };
+    let (tuned, tuning) = match job.tune {
+        Some(limit) => {
+            let (tuned, report) = clock.time("tune", || tuned(job, limit, &model, means, progress))?;
+            (tuned, Some(report))
+        }
+        None => (job.clone(), None),
+    };
+    let job = &tuned;
+    let recipe = job.recipe()?;
     let outcome = clock
         .time("passes", || run(&mut model, &job.options, means, &mut diags, progress))
         .map_err(|e| e.in_file(&job.input))?;
@@ -112,6 +124,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         sweeps: outcome.sweeps,
         fused: fused(&outcome),
         passes: outcome.passes.into_iter().map(pass).collect(),
+        tuning,
         parity,
         build_command,
         seconds: start.elapsed().as_secs_f64(),
@@ -120,6 +133,28 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
         peak_anonymous_bytes: memory.peak(),
         diags: diags.unique(),
     })
+}
+
+/// The job with the passes that are fastest here, and what was tried.
+fn tuned(
+    job: &OptimizeJob,
+    limit: Duration,
+    model: &Model,
+    means: Means<'_>,
+    progress: &mut dyn Progress,
+) -> Result<(OptimizeJob, TuningReport)> {
+    let target = &job.options.target;
+    if target.compiler.is_some() || target.fallback.is_some() {
+        let message = format!("--tune times on this machine's CPU, which says nothing of {}", target.name());
+        return Err(Error::new(message).with_help("leave it out, or choose --target ort-cpu or onnx"));
+    }
+    let (runtime, _) = find(&job.runtime).map_err(|e| {
+        Error::from(e).with_help("--tune times in ONNX Runtime: get it with `onnxpress setup`")
+    })?;
+    let (feeds, output) = (&job.proof.feeds, &*job.output);
+    let tuner = Tuner { original: model, means, runtime: &runtime, feeds, output, limit };
+    let (options, report) = tuner.tune(&job.options, progress).map_err(|e| e.in_file(&job.input))?;
+    Ok((OptimizeJob { options, ..job.clone() }, report))
 }
 
 /// Names the change that made the difference and the first value that shows it.
@@ -169,7 +204,7 @@ impl Clock {
 
 /// The runtime, where something will need one.
 fn judge(job: &OptimizeJob, diags: &mut Diags) -> Result<Option<Box<dyn Runtime>>> {
-    if !job.proof.verify && job.options.passes()?.is_empty() {
+    if !job.proof.verify && job.tune.is_none() && job.options.passes()?.is_empty() {
         return Ok(None);
     }
     match default_runtime(&job.runtime, diags) {

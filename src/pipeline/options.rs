@@ -106,10 +106,16 @@ impl Options {
         wanted && !named(&self.disable)
     }
 
+    /// Whether a pass of this level runs by name only since its operators are said to be slower on the target.
+    pub(super) fn is_held_back_as_slower(&self, entry: &Entry) -> bool {
+        entry.meta().is_slower_on(&self.target)
+            && entry.meta().exactness.level().is_some_and(|level| level <= self.level)
+    }
+
     /// Whether a pass runs that is not named: at this level, where its operators are no slower on the target than what
     /// they replace. What a target without a table does not define is carried, and rewritten only by name.
     pub(super) fn runs_unnamed(&self, entry: &Entry) -> bool {
-        let slower = entry.meta().emits.iter().any(|op| self.target.expands(*op));
+        let slower = entry.meta().is_slower_on(&self.target);
         let carried = self.target.table.is_none() && !entry.work().unfolds().is_empty();
         let level = entry.meta().exactness.level();
         !slower && !carried && level.is_some_and(|level| level <= self.level)

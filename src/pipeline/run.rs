@@ -52,6 +52,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether a pass has changed something.
+    pub fn fired(&self, id: &str) -> bool {
+        self.passes.iter().any(|ran| ran.id == id && ran.stats.applied > 0)
+    }
+
     /// Changes over all passes.
     pub fn changes(&self) -> u64 {
         self.passes.iter().map(|p| p.stats.applied as u64).sum()

@@ -15,6 +15,7 @@ mod pass;
 mod plain;
 mod table;
 mod target;
+mod tuning;
 mod units;
 
 pub use bench::{BenchReport, Race};
@@ -28,6 +29,7 @@ pub use parity::{Culprit, DivergenceReport, OutputReport, ParityReport, Status};
 pub use pass::{PassList, PassRow};
 pub use plain::plain;
 pub use target::{LimitRow, OpRow, TargetList, TargetPage, TargetRow};
+pub use tuning::{Trial, TuningReport};
 pub use units::{bytes, count, seconds};
 
 use serde::Serialize;

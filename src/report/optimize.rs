@@ -2,7 +2,7 @@
 
 use super::table::{BOLD, DIM, table};
 use super::units::{bytes, count, seconds, thousands};
-use super::{ParityReport, plain};
+use super::{ParityReport, TuningReport, plain};
 use crate::diag::Diags;
 use crate::recipe::Recipe;
 use serde::Serialize;
@@ -67,6 +67,8 @@ pub struct OptimizeReport {
     pub fused: BTreeMap<String, usize>,
     /// Every pass that was run, in order.
     pub passes: Vec<PassReport>,
+    /// What `--tune` has tried.
+    pub tuning: Option<TuningReport>,
     /// The proof.
     pub parity: ParityReport,
     /// The command that builds an engine of the output, with a profile of the sizes of the proof for inputs of dynamic
@@ -98,6 +100,10 @@ impl OptimizeReport {
             text.push_str(&table(&["pass", ">changes", ">time", ">left alone"], rows));
         }
         text.push('\n');
+        if let Some(tuning) = &self.tuning {
+            text.push_str(&tuning.human());
+            text.push('\n');
+        }
         let mut figures = vec![
             figure("nodes", thousands(self.nodes.before), thousands(self.nodes.after), self.nodes),
             figure("size", bytes(self.bytes.before), bytes(self.bytes.after), self.bytes),

@@ -50,12 +50,44 @@ pub fn bench(
     runtime: &dyn Runtime,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Times> {
-    let session = |subject: &Subject<'_>| {
-        runtime.session(&subject.source, &options.session).map_err(RunError::into_error)
-    };
-    let mut first = session(a)?;
+    let mut first = session(a, options, runtime)?;
     let sets = inputs(a, options, &mut *first)?;
-    let mut race = Race { a: first, b: session(b)?, sets };
+    let race = Race { a: first, b: session(b, options, runtime)?, sets: &sets };
+    timed(race, options, progress)
+}
+
+/// The inputs that [`bench`] would run a model on.
+///
+/// # Errors
+/// As [`bench`].
+pub(crate) fn bench_inputs(
+    subject: &Subject<'_>,
+    options: &BenchOptions,
+    runtime: &dyn Runtime,
+) -> Result<Vec<FeedSet>> {
+    inputs(subject, options, &mut *session(subject, options, runtime)?)
+}
+
+/// Runs both models in turn on the same inputs, in sessions of its own.
+///
+/// # Errors
+/// One of the models does not run on them.
+pub(crate) fn bench_on(
+    sets: &[FeedSet],
+    [a, b]: [&Subject<'_>; 2],
+    options: &BenchOptions,
+    runtime: &dyn Runtime,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Times> {
+    let race = Race { a: session(a, options, runtime)?, b: session(b, options, runtime)?, sets };
+    timed(race, options, progress)
+}
+
+fn session(subject: &Subject<'_>, options: &BenchOptions, runtime: &dyn Runtime) -> Result<Box<dyn Session>> {
+    runtime.session(&subject.source, &options.session).map_err(RunError::into_error)
+}
+
+fn timed(mut race: Race<'_>, options: &BenchOptions, progress: &mut dyn FnMut(usize)) -> Result<Times> {
     let start = Instant::now();
     for at in 0..options.warmup {
         if at > 0 && start.elapsed() >= options.limit {
@@ -71,13 +103,13 @@ pub fn bench(
     Ok(times)
 }
 
-struct Race {
+struct Race<'a> {
     a: Box<dyn Session>,
     b: Box<dyn Session>,
-    sets: Vec<FeedSet>,
+    sets: &'a [FeedSet],
 }
 
-impl Race {
+impl Race<'_> {
     /// Seconds of both models on one set of inputs; the odd pairs begin with the second model.
     fn pair(&mut self, at: usize) -> Result<(f64, f64)> {
         // Both orders meet every set.
@@ -160,7 +192,7 @@ mod tests {
         let mut race = Race {
             a: Box::new(Clockwork('a', 3, log.clone())),
             b: Box::new(Clockwork('b', 0, log.clone())),
-            sets: vec![set],
+            sets: &[set],
         };
         for at in 0..4 {
             assert_eq!(race.pair(at).unwrap(), (0.003, 1e-9));

@@ -30,6 +30,7 @@ mod verdict;
 mod witness;
 
 pub use bench::{BenchOptions, Times, bench};
+pub(crate) use bench::{bench_inputs, bench_on};
 pub use compare::{Metrics, compare};
 pub use feeds::{FeedSet, Feeds, load as load_feeds};
 pub use localize::localize;

@@ -9,6 +9,7 @@ mod custom_ops;
 mod mismatch;
 mod optimize;
 mod transcripts;
+mod tune;
 
 use onnxpress::io::{WriteOptions, save};
 use onnxpress::text::parse_model;
