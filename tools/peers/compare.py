@@ -29,8 +29,8 @@ from process import measure
 
 PACKAGES = {"onnxsim": "onnxsim", "onnxslim": "onnxslim", "onnxoptimizer": "onnxoptimizer",
             "onnxscript": "onnxscript", "onnxscript_rewriter": "onnxscript", "polygraphy": "polygraphy",
-            "ort_basic": "onnxruntime", "ort_extended": "onnxruntime"}
-OURS = "onnxpress"
+            "ort_basic": "onnxruntime", "ort_extended": "onnxruntime", "ort_all": "onnxruntime",
+            "ort_transformers": "onnxruntime"}
 
 
 class Tools:
@@ -39,12 +39,13 @@ class Tools:
     def __init__(self, chosen, binary):
         self.binary = binary
         self.versions = {t: version(p) for t, p in PACKAGES.items() if not chosen or t in chosen}
-        if binary and (not chosen or OURS in chosen):
-            self.versions[OURS] = models.sha256(binary)[:16]
+        for ours in table.OURS if binary else ():
+            if not chosen or ours in chosen:
+                self.versions[ours] = models.sha256(binary)[:16]
 
     def command(self, tool, model, out):
-        if tool == OURS:
-            return [self.binary, "optimize", model, "-o", out, "--target", "onnx", "--no-verify"]
+        if tool in table.OURS:
+            return [self.binary, "optimize", model, "-o", out, "--target", table.OURS[tool], "--no-verify"]
         if tool == "polygraphy":
             program = os.path.join(os.path.dirname(sys.executable), "polygraphy")
             return [program, "surgeon", "sanitize", model, "--fold-constants", "--cleanup", "-o", out]
@@ -156,7 +157,7 @@ def read_arguments():
     parser.add_argument("folders", nargs="*", metavar="FOLDER")
     parser.add_argument("--onnxpress", metavar="BINARY")
     parser.add_argument("--only", default="", help="only these models, joined by commas")
-    parser.add_argument("--tools", default="", help="of: %s" % ", ".join(list(PACKAGES) + [OURS]))
+    parser.add_argument("--tools", default="", help="of: %s" % ", ".join(list(PACKAGES) + list(table.OURS)))
     parser.add_argument("--again", action="store_true", help="measure anew what is stored")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for each run (default: 900)")
     return parser.parse_args()

@@ -6,9 +6,10 @@
 One thread, all of ONNX Runtime's optimizations on. For each model every peer's result runs against the original, in
 pairs: both in turn, in an order that alternates, spread over three processes since where things land in memory
 matters too. A ratio is the median over the pairs of thread CPU time, which other load on the machine disturbs
-least, with its distribution-free 95 % interval. Then onnxpress's result runs against the original and against the
+least, with its distribution-free 95 % interval. Then each result of onnxpress runs against the original and against the
 peer with the smallest ratio (and, with --all-pairs, against each peer). It counts as slower where the interval's
-lower end is above 1.02. WORK/latency.json holds all of it, WORK/latency.md the table. Ratios of results that
+lower end is above a limit: 1.02 for --target onnx, 1.00 for --target ort-cpu, whose rivals are ONNX Runtime's own
+optimizers too. WORK/latency.json holds all of it, WORK/latency.md the table. Ratios of results that
 stay the same are not measured again. Needs compare.py's run; runs itself in the venv of `install.py WORK peers`.
 """
 import argparse
@@ -29,8 +30,9 @@ import table
 from keep import restore
 
 PROCESSES = 3
-SLOWER = 1.02
-OURS = "onnxpress"
+# Against whom each of ours runs, who counts as a rival, and above which lower end of the interval it is slower.
+CONTESTS = {"onnxpress": (table.PEERS, table.counts, 1.02),
+            "onnxpress_ort": (table.PEERS + table.OWN, lambda row, result: table.usable(result), 1.00)}
 
 
 def binomial_rank(n):
@@ -98,21 +100,22 @@ class Contest:
             os.remove(plain)
 
 
-def contest(match, tools, all_pairs):
+def contest(match, ours, tools, all_pairs):
     """Measures what is missing; returns the names of the peers, the fastest first."""
+    peers, may_count, _ = CONTESTS[ours]
     standing = {}
-    for peer in table.PEERS:
-        if not table.counts(match.row, match.row["tools"].get(peer, {})):
+    for peer in peers:
+        if not may_count(match.row, match.row["tools"].get(peer, {})):
             continue
         if peer in tools:
             match.ratio("original", peer)
             match.drop(peer)
         standing[peer] = match.known.get(peer + "/original", {}).get("ratio", math.inf)
     order = sorted(standing, key=standing.get)
-    if OURS in tools and table.usable(match.row["tools"].get(OURS, {})):
-        match.ratio("original", OURS)
+    if ours in tools and table.usable(match.row["tools"].get(ours, {})):
+        match.ratio("original", ours)
         for peer in order if all_pairs else order[:1]:
-            match.ratio(peer, OURS)
+            match.ratio(peer, ours)
             match.drop(peer)
     return order
 
@@ -123,22 +126,23 @@ def show(result):
     return "%.3f (%.3f–%.3f)" % (result["ratio"], result["low"], result["high"])
 
 
-def verdict(against):
+def verdict(against, limit):
     if "ratio" not in against:
         return "–"
-    return "slower" if against["low"] > SLOWER else "not slower"
+    return "slower" if against["low"] > limit else "not slower"
 
 
-def render(latency):
-    header = ["model", "original ms"] + list(table.PEERS) + [OURS, "best peer", OURS + " / best peer", "verdict"]
+def render(latency, ours):
+    peers, _, limit = CONTESTS[ours]
+    header = ["model", "original ms"] + list(peers) + [ours, "best peer", ours + " / best peer", "verdict"]
     rows = []
     for name, row in sorted(latency.items()):
-        ratios, best = row["ratios"], (row["order"] or ["original"])[0]
+        ratios, best = row["ratios"], (row["order"].get(ours) or ["original"])[0]
         original = [r["milliseconds"][0] for k, r in ratios.items() if k.endswith("/original") and "ratio" in r]
-        against = ratios.get("%s/%s" % (OURS, best), {})
-        each = [show(ratios.get(tool + "/original", {})) for tool in table.PEERS + (OURS,)]
-        rows.append([name, "%.2f" % min(original, default=0)] + each + [best, show(against), verdict(against)])
-    title = "# Latency, as a ratio to the original (95 % interval)"
+        against = ratios.get("%s/%s" % (ours, best), {})
+        each = [show(ratios.get(tool + "/original", {})) for tool in peers + (ours,)]
+        rows.append([name, "%.2f" % min(original, default=0)] + each + [best, show(against), verdict(against, limit)])
+    title = "# Latency, as a ratio to the original (95 % interval), --target %s" % table.OURS[ours]
     return title + "\n\nONNX Runtime, one thread, all its optimizations on.\n\n" + table.markdown(header, rows)
 
 
@@ -147,7 +151,7 @@ def read_arguments():
     parser.add_argument("work")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--only", default="", help="only these models, joined by commas")
-    parser.add_argument("--tools", default=",".join(table.PEERS + (OURS,)), help="only these, joined by commas")
+    parser.add_argument("--tools", default=",".join(table.TOOLS), help="only these, joined by commas")
     parser.add_argument("--all-pairs", action="store_true")
     return parser.parse_args()
 
@@ -174,14 +178,15 @@ def main():
         known = latency.get(name, {}).get("ratios", {})
         with tempfile.TemporaryDirectory(dir=work, prefix="run-") as scratch:
             match = Contest(work, name, row, arguments.pairs, scratch, known)
-            order = contest(match, arguments.tools.split(","), arguments.all_pairs)
+            tools = arguments.tools.split(",")
+            order = {ours: contest(match, ours, tools, arguments.all_pairs) for ours in CONTESTS}
         latency = load_json(saved)
         latency[name] = {"order": order, "ratios": known}
         with open(saved + ".part", "w", encoding="utf-8") as f:
             json.dump(latency, f, indent=1, sort_keys=True)
         os.replace(saved + ".part", saved)
         with open(os.path.join(work, "latency.md"), "w", encoding="utf-8") as f:
-            f.write(render(latency))
+            f.write("\n".join(render(latency, ours) for ours in CONTESTS))
         print("%-22s %s" % (name, ", ".join("%s %s" % (k, show(r)) for k, r in sorted(known.items()))), flush=True)
 
 

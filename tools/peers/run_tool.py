@@ -70,8 +70,21 @@ def ort_extended(model, out):
     return ort_offline(model, out, "ORT_ENABLE_EXTENDED")
 
 
+def ort_all(model, out):
+    return ort_offline(model, out, "ORT_ENABLE_ALL")
+
+
+def ort_transformers(model, out):
+    from onnxruntime.transformers import optimizer
+    yield
+    name = os.path.basename(model)
+    kind = next((kind for kind in ("gpt2", "vit", "swin", "t5") if name.startswith(kind)), "bert")
+    optimizer.optimize_model(model, model_type=kind, num_heads=0, hidden_size=0).save_model_to_file(out)
+
+
 TOOLS = {f.__name__: f for f in (
-    onnxsim, onnxslim, onnxoptimizer, onnxscript, onnxscript_rewriter, ort_basic, ort_extended)}
+    onnxsim, onnxslim, onnxoptimizer, onnxscript, onnxscript_rewriter, ort_basic, ort_extended, ort_all,
+    ort_transformers)}
 
 
 def main():

@@ -1,6 +1,10 @@
 """Renders the results of the comparison as Markdown."""
 PEERS = ("onnxsim", "onnxslim", "onnxoptimizer", "onnxscript", "onnxscript_rewriter", "polygraphy")
-TOOLS = PEERS + ("ort_basic", "ort_extended", "onnxpress")
+# ONNX Runtime's own, whose files are for ONNX Runtime alone.
+OWN = ("ort_basic", "ort_extended", "ort_all", "ort_transformers")
+# onnxpress, by target.
+OURS = {"onnxpress": "onnx", "onnxpress_ort": "ort-cpu"}
+TOOLS = PEERS + OWN + tuple(OURS)
 LEGEND = """Every NodeProto counts: bodies, functions and Constants too. `*`: has operators that neither ONNX
 nor the original has (not taken for the best); `!`: not the original's outputs or no valid model (not taken either);
 `–`: no result.
