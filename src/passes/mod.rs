@@ -20,6 +20,7 @@ pub mod trim_bodies;
 pub mod drop_failing_branch;
 pub mod remove_identity;
 pub mod remove_neutral_operand;
+pub mod plain_sums;
 pub mod omit_optional;
 pub mod merge_duplicates;
 pub mod hoist_nodes;

@@ -8,7 +8,7 @@ use crate::target::Target;
 use std::path::PathBuf;
 
 /// The pass that answers `--opset`.
-const CONVERTER: &str = "convert-opset";
+pub(super) const CONVERTER: &str = "convert-opset";
 
 /// How much folding may grow a file: by a share of it, or by so many bytes where that is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

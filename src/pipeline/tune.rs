@@ -5,7 +5,7 @@
 //! in turn, in ONNX Runtime as those run it who deploy, and a change is kept where the whole interval of the ratio lies
 //! below 1. Trials go on from what was kept, and end when the time is up.
 
-use super::options::Options;
+use super::options::{CONVERTER, Options};
 use super::progress::{Progress, Step};
 use super::registry::{Entry, registry};
 use super::run::{Means, Outcome, run};
@@ -184,7 +184,7 @@ impl SwitchedPass {
 fn changes(options: &Options, outcome: &Outcome) -> Vec<SwitchedPass> {
     let named =
         |entry: &Entry| [&options.enable, &options.disable].into_iter().flatten().any(|id| id == entry.id());
-    let free = |entry: &&Entry| !named(entry);
+    let free = |entry: &&Entry| !named(entry) && entry.id() != CONVERTER;
     let (all, targets) = (registry(), Target::all());
     let switched_on = all.iter().filter(free).filter(|e| options.is_held_back_as_slower(e));
     let a_choice = |e: &&Entry| {

@@ -21,7 +21,8 @@ impl Generator {
             let call = self.swap("Add", &left, &bias);
             left = self.inner(&call);
         }
-        let call = self.swap("Add", &left, &skip);
+        let op = if self.below(4) == 0 { "Sum" } else { "Add" };
+        let call = self.swap(op, &left, &skip);
         let sum = if self.below(2) == 0 { self.emit(x.shape.clone(), &call) } else { self.inner(&call) };
         let gamma = self.random_floats(&[last]);
         let call = match self.below(3) {
