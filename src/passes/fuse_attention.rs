@@ -8,8 +8,9 @@
 //!
 //! `q`, `k` and `v` are `[batch, heads, sequence, size]`, from wherever they come: separate or packed products, a cache of
 //! earlier keys and values, windows of an image. Factors of `q`, of `k` and of the product all count for `scale`. The
-//! mask is what is added, in one step or several, or what `Where` puts in place of products. `c * Tanh(product / c)`
-//! below the mask becomes `softcap`, and a `Softmax` of half precision between casts to `float` and back
+//! mask is what is added, in one step or several, or what `Where` puts in place of products, which are taken for finite:
+//! the node adds to an infinite product what the formula puts in its place. `c * Tanh(product / c)` below the mask becomes
+//! `softcap`, and a `Softmax` of half precision between casts to `float` and back
 //! `softmax_precision`. Keys and values that are repeated for groups of heads are read before that by `Attention`. Where
 //! windows have masks of their own, the product is seen as `[batch, windows, heads, …]` for a moment: then windows count
 //! as heads.
@@ -19,7 +20,8 @@
 //! that all layers share. A mask that is minus infinity or a higher number stays what it is: where it leaves nothing of a
 //! row `Attention` answers 0, which the formula does only with a `Where` on `IsNaN` behind the `Softmax`, and is no
 //! number else. That `Where` goes: rows that hold NaN for another reason keep it. `MultiHeadAttention` answers what the
-//! formula does, and there a `Where` behind it makes the rows 0 of which a mask that heads share leaves nothing. A mask is expanded to all queries and keys, which ONNX Runtime demands.
+//! formula does, and there a `Where` behind it makes the rows 0 of which a mask that heads share leaves nothing. A mask is
+//! expanded to all queries and keys, which ONNX Runtime demands.
 //!
 //! Fires when the shapes are proven to fit and nothing in between is read elsewhere. `Attention` reads operands with
 //! their heads side by side where they were that before, the target takes that, and ONNX Runtime can tell how wide the

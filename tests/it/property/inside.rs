@@ -25,6 +25,8 @@ pub(super) struct Inside {
     pub(super) open: bool,
     /// One of [`PICKERS`] meets zeros of both signs, and either may be its answer.
     pub(super) zeros: bool,
+    /// A node reads infinity.
+    pub(super) endless: bool,
     /// A node makes infinity of finite numbers, and not by a zero: in another order it might not.
     pub(super) overflows: bool,
     /// A node makes NaN, of infinities or zeros, or is asked of one whether it is NaN, or may choose another for it.
@@ -132,6 +134,7 @@ impl<'a> Met<'a> {
             Inside {
                 open: from.zip(to).is_some_and(|(from, to)| is_open(op, from, to, &read)),
                 zeros: PICKERS.contains(&op) && read.iter().any(|s| s.plus_zero && s.minus_zero),
+                endless,
                 overflows: !endless && !pole && made.iter().any(|s| s.is_endless()),
                 nan_made: reads_nan && matches!(op, "IsNaN" | "Where")
                     || (!reads_nan || endless) && made.iter().any(|s| s.nan),
@@ -151,6 +154,7 @@ impl<'a> Met<'a> {
             let met = self.nodes.get(&id).copied().unwrap_or_default();
             all.open |= met.open;
             all.zeros |= met.zeros;
+            all.endless |= met.endless;
             all.overflows |= met.overflows;
             all.nan_made |= met.nan_made;
             wanted.extend(self.graph.node(id).inputs().flatten());
