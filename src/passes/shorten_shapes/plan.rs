@@ -216,6 +216,7 @@ impl<'a> Finder<'a> {
         });
         let (_, _, mut pieces) = found.min_by_key(|(nodes, parts, _)| (*nodes, *parts))?;
         match pieces.len() {
+            0 => Some(Piece::Numbers(Vec::new())),
             1 => pieces.pop(),
             _ => Some(Piece::Joined(pieces)),
         }
