@@ -142,7 +142,7 @@ def render(latency, ours):
         against = ratios.get("%s/%s" % (ours, best), {})
         each = [show(ratios.get(tool + "/original", {})) for tool in peers + (ours,)]
         rows.append([name, "%.2f" % min(original, default=0)] + each + [best, show(against), verdict(against, limit)])
-    title = "# Latency, as a ratio to the original (95 % interval), --target %s" % table.OURS[ours]
+    title = "# Latency, as a ratio to the original (95 %% interval), --target %s" % table.OURS[ours]
     return title + "\n\nONNX Runtime, one thread, all its optimizations on.\n\n" + table.markdown(header, rows)
 
 

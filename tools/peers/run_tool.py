@@ -79,7 +79,9 @@ def ort_transformers(model, out):
     yield
     name = os.path.basename(model)
     kind = next((kind for kind in ("gpt2", "vit", "swin", "t5") if name.startswith(kind)), "bert")
-    optimizer.optimize_model(model, model_type=kind, num_heads=0, hidden_size=0).save_model_to_file(out)
+    # Without the passes that ONNX Runtime does again when it loads the result: they would want PyTorch.
+    done = optimizer.optimize_model(model, model_type=kind, num_heads=0, hidden_size=0, opt_level=0)
+    done.save_model_to_file(out)
 
 
 TOOLS = {f.__name__: f for f in (
