@@ -67,6 +67,7 @@ pub mod merge_reduces;
 pub mod fuse_attention;
 pub mod fuse_rotary;
 pub mod fuse_skip_norm;
+pub mod narrow_indices;
 pub mod guard_sums;
 pub mod remove_dead;
 

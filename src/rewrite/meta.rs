@@ -20,9 +20,9 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Whether it adds an op for which the target's runtimes take no less time than for what it replaces.
+    /// Whether the target's runtimes take no less time for what it makes than for what it replaces.
     pub fn is_slower_on(&self, target: &Target) -> bool {
-        self.emits.iter().any(|op| target.expands(*op))
+        target.held_back.iter().any(|id| id == self.id) || self.emits.iter().any(|op| target.expands(*op))
     }
 }
 

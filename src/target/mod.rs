@@ -51,6 +51,8 @@ pub struct Target {
     /// Ops, with their domain unless it is the default one, that its runtimes take no less time for than for the formula
     /// that they stand for, or make themselves: passes that add them run by name only.
     pub expanded: Vec<String>,
+    /// Passes whose results its runtimes gain nothing by, or lose: they run by name only.
+    pub held_back: Vec<String>,
     /// Versions of the default domain that it takes.
     pub opset: Range,
     /// `ir_version`s that it takes.
@@ -148,6 +150,8 @@ struct Written {
     #[serde(default)]
     expanded: Vec<String>,
     #[serde(default)]
+    held_back: Vec<String>,
+    #[serde(default)]
     newest_opset: BTreeMap<String, i64>,
     release: Vec<WrittenRelease>,
     #[serde(default)]
@@ -239,6 +243,7 @@ impl Target {
             domains: written.domains,
             takes_newer: written.takes_newer,
             expanded: written.expanded,
+            held_back: written.held_back,
             newest_opset: written.newest_opset,
             source: written.source,
             qdq: written.qdq,

@@ -5,7 +5,7 @@ use onnxpress::check::check;
 use onnxpress::diag::Diags;
 use onnxpress::io::load_bytes;
 use onnxpress::ir::AttrKind;
-use onnxpress::pipeline::{Means, Options, Silent, run};
+use onnxpress::pipeline::{Means, Options, Silent, find, run};
 use onnxpress::proto::attribute_proto::AttributeType;
 use onnxpress::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TypeProto, ValueInfoProto,
@@ -201,4 +201,17 @@ fn attention_is_added_in_the_types_that_a_target_takes() {
     ] {
         assert_eq!(["float", "float16", "bfloat16"].map(|dtype| added(target, dtype)), types, "{target}");
     }
+}
+
+#[test]
+fn what_targets_hold_back_are_passes() {
+    let mut held_back = 0;
+    for target in Target::all() {
+        for id in &target.held_back {
+            let entry = find(id).unwrap_or_else(|e| panic!("{}: {e}", target.id));
+            assert!(entry.meta().is_slower_on(&target));
+            held_back += 1;
+        }
+    }
+    assert!(held_back > 0);
 }

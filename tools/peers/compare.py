@@ -26,6 +26,7 @@ import models
 import table
 from keep import keep
 from process import measure
+from stored import Store, load_json, write_json
 
 PACKAGES = {"onnxsim": "onnxsim", "onnxslim": "onnxslim", "onnxoptimizer": "onnxoptimizer",
             "onnxscript": "onnxscript", "onnxscript_rewriter": "onnxscript", "polygraphy": "polygraphy",
@@ -50,34 +51,6 @@ class Tools:
             program = os.path.join(os.path.dirname(sys.executable), "polygraphy")
             return [program, "surgeon", "sanitize", model, "--fold-constants", "--cleanup", "-o", out]
         return [sys.executable, os.path.join(venvs.HERE, "run_tool.py"), tool, model, out]
-
-
-class Store:
-    """WORK/kept: one folder for each model, results and files by tool."""
-
-    def __init__(self, work, name, sha):
-        self.folder = os.path.join(work, "kept", "%s-%s" % (name, sha[:12]))
-        self.pool = os.path.join(work, "kept", "pool")
-        os.makedirs(self.folder, exist_ok=True)
-
-    def path(self, tool, ending):
-        return os.path.join(self.folder, tool + ending)
-
-    def load(self, tool):
-        try:
-            with open(self.path(tool, ".json"), encoding="utf-8") as f:
-                return json.load(f)
-        except FileNotFoundError:
-            return {}
-
-    def save(self, tool, result):
-        write_json(self.path(tool, ".json"), result)
-
-
-def write_json(path, data):
-    with open(path + ".part", "w", encoding="utf-8") as f:
-        json.dump(data, f, indent=1, sort_keys=True)
-    os.replace(path + ".part", path)
 
 
 def run_tool(tools, tool, model, out, timeout):
@@ -129,10 +102,7 @@ def record(work, name, row):
     path = os.path.join(work, "results.json")
     with open(path + ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        results = {}
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as f:
-                results = json.load(f)
+        results = load_json(path)
         known = results.get(name, {})
         if known.get("sha256") == row["sha256"]:
             row["tools"] = dict(known["tools"], **row["tools"])

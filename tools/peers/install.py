@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the two virtual environments that the comparison needs.
+"""Makes the virtual environments that the comparison needs.
 
-    tools/peers/install.py WORK [peers] [export]
+    tools/peers/install.py WORK [peers] [export] [rtx]
 
 WORK/venvs/peers holds the other optimizers (0.5 GB), WORK/venvs/export PyTorch and its exporters (7 GB with
-the CUDA libraries that its wheel asks for). What is there already is left alone. The versions are those of
+the CUDA libraries that its wheel asks for), WORK/venvs/rtx TensorRT-RTX (0.4 GB). What is there already is left alone. The versions are those of
 requirements-*.txt beside this file; they need Python 3.10 or newer with venv and pip.
 """
 import argparse
@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NAMES = ("peers", "export")
+NAMES = ("peers", "export", "rtx")
 
 
 def install(work, name):
@@ -39,7 +39,7 @@ def install(work, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="peers, export; both when none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="peers, export, rtx; all when none is given")
     arguments = parser.parse_args()
     if set(arguments.names) - set(NAMES):
         parser.error("choose of: %s" % ", ".join(NAMES))

@@ -28,6 +28,7 @@ venvs.enter("peers")
 import models
 import table
 from keep import restore
+from stored import load_json, write_json
 
 PROCESSES = 3
 # Against whom each of ours runs, who counts as a rival, and above which lower end of the interval it is slower.
@@ -156,13 +157,6 @@ def read_arguments():
     return parser.parse_args()
 
 
-def load_json(path):
-    if not os.path.exists(path):
-        return {}
-    with open(path, encoding="utf-8") as f:
-        return json.load(f)
-
-
 def main():
     arguments = read_arguments()
     work = os.path.abspath(arguments.work)
@@ -182,9 +176,7 @@ def main():
             order = {ours: contest(match, ours, tools, arguments.all_pairs) for ours in CONTESTS}
         latency = load_json(saved)
         latency[name] = {"order": order, "ratios": known}
-        with open(saved + ".part", "w", encoding="utf-8") as f:
-            json.dump(latency, f, indent=1, sort_keys=True)
-        os.replace(saved + ".part", saved)
+        write_json(saved, latency)
         with open(os.path.join(work, "latency.md"), "w", encoding="utf-8") as f:
             f.write("\n".join(render(latency, ours) for ours in CONTESTS))
         print("%-22s %s" % (name, ", ".join("%s %s" % (k, show(r)) for k, r in sorted(known.items()))), flush=True)

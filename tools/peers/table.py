@@ -3,7 +3,7 @@ PEERS = ("onnxsim", "onnxslim", "onnxoptimizer", "onnxscript", "onnxscript_rewri
 # ONNX Runtime's own, whose files are for ONNX Runtime alone.
 OWN = ("ort_basic", "ort_extended", "ort_all", "ort_transformers")
 # onnxpress, by target.
-OURS = {"onnxpress": "onnx", "onnxpress_ort": "ort-cpu"}
+OURS = {"onnxpress": "onnx", "onnxpress_ort": "ort-cpu", "onnxpress_trt": "tensorrt"}
 TOOLS = PEERS + OWN + tuple(OURS)
 LEGEND = """Every NodeProto counts: bodies, functions and Constants too. `*`: has operators that neither ONNX
 nor the original has (not taken for the best); `!`: not the original's outputs or no valid model (not taken either);
