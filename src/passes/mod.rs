@@ -27,6 +27,7 @@ pub mod hoist_nodes;
 pub mod fold_constants;
 pub mod constant_shapes;
 pub mod shorten_shapes;
+pub mod fuse_dequantize;
 pub mod fuse_layer_norm;
 pub mod fuse_rms_norm;
 pub mod fuse_instance_norm;
