@@ -42,7 +42,8 @@ fn meets(limit: &Limit, node: &Asked<'_>, known: &dyn Fn(ValueId) -> bool) -> bo
         types && limit.without().all(|(of, set)| !node.types(of).iter().any(|word| set.contains(word)));
     let attrs =
         limit.attr.iter().all(|(name, allowed)| attr(node, name).is_none_or(|v| admitted(&v, allowed)));
-    ranks && constant && fixed && absent && types && attrs
+    let outside = limit.outside.split_whitespace().all(|op| !node.lies_in(op));
+    ranks && constant && fixed && absent && types && attrs && outside
 }
 
 /// An attribute as the tables write it; what ONNX says that absence means where it is absent.
