@@ -4,6 +4,7 @@
 pub mod analysis;
 pub mod check;
 pub mod cli;
+pub mod data;
 pub mod diag;
 pub mod error;
 pub mod io;

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["quantize", "prune", "lowrank", "precision"],
     &["calibrate"],
     &["check", "passes", "validate"],
-    &["rewrite", "report"],
+    &["data", "rewrite", "report"],
     &["runtime"],
     &["analysis", "target"],
     &["schema", "text", "io"],

@@ -32,7 +32,7 @@ mod witness;
 pub use bench::{BenchOptions, Times, bench};
 pub(crate) use bench::{bench_inputs, bench_on};
 pub use compare::{Metrics, compare};
-pub use feeds::{FeedSet, Feeds, load as load_feeds};
+pub use feeds::Feeds;
 pub use localize::localize;
 pub use parity::{Progress, ProveOptions, Subject, prove};
 pub use statistics::{median, median_interval};
