@@ -49,7 +49,11 @@ impl Constants {
                 continue;
             }
             let input = inputs.named(name)?;
-            let tensor = make(constant, input, &sizes).map_err(|e| e.at(&**name).about("a constant"))?;
+            let tensor = make(constant, input, &sizes).map_err(|e| {
+                e.at(&**name)
+                    .about("a constant")
+                    .with_help("change it under `constants` in the data's settings")
+            })?;
             values.push((name.clone(), RunValue::Tensor(tensor)));
         }
         Ok(values)

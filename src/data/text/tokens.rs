@@ -3,7 +3,9 @@
 use crate::error::{Error, Result};
 use crate::recipe::{Padding, TextInput, TextSpec};
 use std::path::{Path, PathBuf};
-use tokenizers::{Encoding, PaddingParams, PaddingStrategy, Tokenizer, TruncationParams};
+use tokenizers::{
+    Encoding, PaddingParams, PaddingStrategy, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy,
+};
 
 /// Tokens of the longest sample that is made.
 const MOST_TOKENS: usize = 1 << 20;
@@ -63,41 +65,48 @@ fn tokenizer(file: &Path, spec: &TextSpec) -> Result<Tokenizer> {
         Error::new(format!("not a tokenizer that can be read: {e}"))
             .with_help("give the tokenizer.json that comes with the model")
     })?;
-    let padding = padding(&tokenizer, spec)?;
+    let truncation = truncation(&tokenizer, spec)?;
+    let padding = padding(&tokenizer, spec, truncation.as_ref().map(|t| t.max_length))?;
+    let unfit = |e| Error::new(format!("lines cannot be cut: {e}"));
+    tokenizer.with_truncation(truncation).map_err(unfit)?;
     tokenizer.with_padding(padding);
-    if let Some(max_length) = spec.max_length {
-        if max_length == 0 || max_length > MOST_TOKENS {
-            return Err(Error::new(format!("`max_length` of the data's text settings is {max_length}")));
-        }
-        let truncation = TruncationParams {
-            max_length,
-            stride: 0,
-            ..tokenizer.get_truncation().cloned().unwrap_or_default()
-        };
-        tokenizer.with_truncation(Some(truncation)).map_err(|e| {
-            Error::new(format!("`max_length` of the data's text settings is {max_length}: {e}"))
-        })?;
-    }
     Ok(tokenizer)
 }
 
-fn padding(tokenizer: &Tokenizer, spec: &TextSpec) -> Result<Option<PaddingParams>> {
+/// What `tokenizer.json` says of long lines, at the length that is asked for, without pieces that overlap.
+fn truncation(tokenizer: &Tokenizer, spec: &TextSpec) -> Result<Option<TruncationParams>> {
+    let own = tokenizer.get_truncation();
+    let Some(max_length) = spec.max_length.or(own.map(|t| t.max_length)) else { return Ok(None) };
+    // The crate subtracts these without a look.
+    let around = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(false));
+    if max_length <= around || max_length > MOST_TOKENS {
+        let message = format!("`max_length` is {max_length}, and {around} tokens stand around each line");
+        return Err(Error::new(message).with_help("set `max_length` in the data's text settings"));
+    }
+    let direction = own.map(|t| t.direction).unwrap_or_default();
+    Ok(Some(TruncationParams {
+        max_length,
+        stride: 0,
+        direction,
+        strategy: TruncationStrategy::LongestFirst,
+    }))
+}
+
+fn padding(tokenizer: &Tokenizer, spec: &TextSpec, length: Option<usize>) -> Result<Option<PaddingParams>> {
     if spec.padding.unwrap_or_default() == Padding::None {
         return Ok(None);
     }
-    let length = spec.max_length.or(tokenizer.get_truncation().map(|t| t.max_length)).ok_or_else(|| {
+    let length = length.ok_or_else(|| {
         Error::new("nothing says how long short lines become")
             .with_help("set `max_length` in the data's text settings")
     })?;
-    if length > MOST_TOKENS {
-        return Err(Error::new(format!("lines would be filled up to {length} tokens")));
-    }
     let own = tokenizer.get_padding().cloned();
     let token = match (&spec.pad_token, &own) {
         (Some(token), _) => known(tokenizer, token).ok_or_else(|| no_token(token))?,
         (None, Some(own)) => (own.pad_id, own.pad_token.clone()),
         (None, None) => {
-            ["[PAD]", "<pad>"].iter().find_map(|token| known(tokenizer, token)).ok_or_else(|| {
+            let usual = ["[PAD]", "<pad>"].iter().find_map(|token| known(tokenizer, token));
+            usual.ok_or_else(|| {
                 Error::new("nothing says which token fills up short lines")
                     .with_help("set `pad_token` in the data's text settings")
             })?
