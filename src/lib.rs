@@ -7,6 +7,7 @@ pub mod cli;
 pub mod data;
 pub mod diag;
 pub mod error;
+mod foreign;
 pub mod io;
 pub mod ir;
 pub mod passes;

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["schema", "text", "io"],
     &["ir"],
     &["tensor", "proto", "recipe"],
-    &["diag", "error"],
+    &["diag", "error", "foreign"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

@@ -201,10 +201,10 @@ mod tests {
 
     #[test]
     fn files_are_sorted_by_number_and_folders_are_looked_into() {
-        let folder = folder(&["s10.png", "s9.JPG", "cat/b.png", "cat/a.webp", ".hidden.npy", "labels.json"]);
+        let folder = folder(&["s10.png", "s9.JPG", "cat/b.webp", "cat/a.webp", ".hidden.npy", "labels.json"]);
         let listing = Listing::of(folder.path()).unwrap();
         let labels: Vec<String> = listing.files.iter().map(|f| listing.label(f)).collect();
-        assert_eq!(labels, ["cat/a.webp", "cat/b.png", "s9.JPG", "s10.png"]);
+        assert_eq!(labels, ["cat/a.webp", "cat/b.webp", "s9.JPG", "s10.png"]);
         assert_eq!((listing.kind, listing.ignored.len()), (Kind::Image, 1));
     }
 

@@ -16,6 +16,7 @@ use super::folder::Listing;
 use super::inputs::{Input, Inputs, Sample};
 use super::source::Samples;
 use crate::error::{Error, Result};
+use crate::foreign::guarded;
 use crate::recipe::{Filter, ImageSpec};
 use crate::runtime::RunValue;
 use crate::tensor::Tensor;
@@ -80,15 +81,15 @@ impl Samples for Images {
 
 /// The pixels of a file, whatever its name ends in.
 fn decoded(path: &Path) -> Result<RgbImage> {
-    let unreadable = |e: ::image::ImageError| {
-        Error::new(format!("not an image that can be read: {e}")).with_help("remove it, or save it as PNG")
+    let unreadable = |why: String| {
+        Error::new(format!("not an image that can be read: {why}")).with_help("remove it, or save it as PNG")
     };
     let open = || ImageReader::open(path)?.with_guessed_format();
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_BYTES);
     let mut reader = open().map_err(Error::from)?;
     reader.limits(limits);
-    let image = reader.decode().map_err(unreadable)?;
+    let image = guarded(|| reader.decode()).map_err(unreadable)?.map_err(|e| unreadable(e.to_string()))?;
     if u64::from(image.width()) * u64::from(image.height()) > size::MOST_READ {
         return Err(Error::new("an image of too many pixels").with_help("remove it, or make it smaller"));
     }

@@ -13,29 +13,29 @@ pub(super) const MOST_MADE: u64 = 1 << 25;
 /// # Errors
 /// It would be absurdly large: the image is a line, say.
 pub(super) fn resized(size: [u32; 2], resize: Option<Resize>, multiple: u32) -> Result<[u32; 2]> {
-    let [h, w] = size.map(u64::from);
-    let near = |n: u64, part: u64, whole: u64| ((2 * n * part + whole) / (2 * whole)).max(1);
+    let [h, w] = size.map(u128::from);
+    let near = |n: u128, part: u128, whole: u128| ((2 * n * part + whole) / (2 * whole)).max(1);
     let wanted = match resize {
         None => [h, w],
-        Some(Resize::Exact(size)) => size.map(u64::from),
+        Some(Resize::Exact(size)) => size.map(u128::from),
         Some(Resize::Shorter(n)) => {
-            let n = u64::from(n);
+            let n = u128::from(n);
             if h <= w { [n, n * w / h] } else { [n * h / w, n] }
         }
         Some(Resize::Longer(n)) => {
-            let n = u64::from(n);
+            let n = u128::from(n);
             if h >= w { [n, near(n, w, h)] } else { [near(n, h, w), n] }
         }
-        Some(Resize::Height(n)) => [u64::from(n), (u64::from(n) * w).div_ceil(h)],
+        Some(Resize::Height(n)) => [u128::from(n), (u128::from(n) * w).div_ceil(h)],
         Some(Resize::Fit([most_h, most_w])) => {
-            let (most_h, most_w) = (u64::from(most_h), u64::from(most_w));
+            let (most_h, most_w) = (u128::from(most_h), u128::from(most_w));
             if most_h * w <= most_w * h { [most_h, near(most_h, w, h)] } else { [near(most_w, h, w), most_w] }
         }
     };
-    let multiple = u64::from(multiple);
+    let multiple = u128::from(multiple);
     let whole = wanted.map(|side| ((side + multiple / 2) / multiple).max(1).saturating_mul(multiple));
     let [h, w] = whole;
-    let fits = h.checked_mul(w).is_some_and(|pixels| pixels <= MOST_MADE);
+    let fits = h.checked_mul(w).is_some_and(|pixels| pixels <= u128::from(MOST_MADE));
     match (u32::try_from(h), u32::try_from(w)) {
         (Ok(h), Ok(w)) if fits => Ok([h, w]),
         _ => {

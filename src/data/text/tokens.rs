@@ -1,6 +1,7 @@
 //! The model's tokenizer, as its `tokenizer.json` describes it.
 
 use crate::error::{Error, Result};
+use crate::foreign::guarded;
 use crate::recipe::{Padding, TextInput, TextSpec};
 use std::path::{Path, PathBuf};
 use tokenizers::{
@@ -37,8 +38,10 @@ impl Tokens {
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Encoded> {
-        let encoding = self.tokenizer.encode_fast(text, true);
-        let encoding = encoding.map_err(|e| Error::new(format!("the tokenizer fails: {e}")))?;
+        let failed =
+            |why: String| Error::new(format!("the tokenizer fails: {why}")).with_help("remove the line");
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, true)).map_err(failed)?;
+        let encoding = encoding.map_err(|e| failed(e.to_string()))?;
         if encoding.is_empty() {
             return Err(Error::new("no token comes of it").with_help("remove the line"));
         }
@@ -61,10 +64,12 @@ impl Encoded {
 
 fn tokenizer(file: &Path, spec: &TextSpec) -> Result<Tokenizer> {
     let text = std::fs::read(file)?;
-    let mut tokenizer = Tokenizer::from_bytes(text).map_err(|e| {
-        Error::new(format!("not a tokenizer that can be read: {e}"))
+    let unreadable = |why: String| {
+        Error::new(format!("not a tokenizer that can be read: {why}"))
             .with_help("give the tokenizer.json that comes with the model")
-    })?;
+    };
+    let read = guarded(|| Tokenizer::from_bytes(text)).map_err(unreadable)?;
+    let mut tokenizer = read.map_err(|e| unreadable(e.to_string()))?;
     let truncation = truncation(&tokenizer, spec)?;
     let padding = padding(&tokenizer, spec, truncation.as_ref().map(|t| t.max_length))?;
     let unfit = |e| Error::new(format!("lines cannot be cut: {e}"));

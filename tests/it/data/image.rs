@@ -204,17 +204,17 @@ fn bomb(path: &Path, width: u32, height: u32) {
     out.extend(width.to_be_bytes());
     out.extend(height.to_be_bytes());
     out.extend([8, 2, 0, 0, 0]);
-    let mut crc = flate2_crc(&out[12..]);
+    let mut crc = crc32(&out[12..]);
     out.extend(crc.to_be_bytes());
     out.extend([0, 0, 0, 0]);
     out.extend(b"IDAT");
-    crc = flate2_crc(b"IDAT");
+    crc = crc32(b"IDAT");
     out.extend(crc.to_be_bytes());
     std::fs::write(path, out).unwrap();
 }
 
 /// CRC-32 as PNG has it.
-fn flate2_crc(bytes: &[u8]) -> u32 {
+fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |c, _| if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 })
     })

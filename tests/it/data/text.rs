@@ -141,3 +141,26 @@ fn damaged_files_name_themselves() {
     assert!(error.message().contains("no sample"), "{error}");
     names(&error, &case.text);
 }
+
+#[test]
+fn a_tokenizer_that_panics_is_an_error() {
+    let case = case("the cat", "", "");
+    let path = case.folder.path().join("tokenizer.json");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    // A template that names a token it does not describe makes the crate panic.
+    let template = r#"{ "type": "TemplateProcessing", "single": [{ "SpecialToken": { "id": "[CLS]", "type_id": 0 } }],
+        "pair": [], "special_tokens": {} }"#;
+    let (start, end) =
+        (whole.find("{ \"type\": \"BertProcessing\"").unwrap(), whole.find(", \"decoder\"").unwrap());
+    std::fs::write(&path, format!("{}{template}{}", &whole[..start], &whole[end..])).unwrap();
+    let error = failure(&case.text, BERT, &case.settings);
+    assert!(error.help().is_some(), "{error:?}");
+    for at in (0..whole.len()).step_by(7) {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[at] = b'9';
+        std::fs::write(&path, bytes).unwrap();
+        if let Ok(source) = super::open(&case.text, BERT, &case.settings) {
+            source.samples().for_each(drop);
+        }
+    }
+}
