@@ -8,7 +8,7 @@ const WAVE: &str = "float[n,t] x";
 const RATE: &str = "[audio]\nrate = 8000\n";
 
 /// 16-bit samples, channels interleaved.
-fn wav(folder: &Path, name: &str, channels: u16, samples: &[i16]) -> PathBuf {
+pub(super) fn wav(folder: &Path, name: &str, channels: u16, samples: &[i16]) -> PathBuf {
     let path = folder.join(name);
     let spec = WavSpec { channels, sample_rate: 8000, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut writer = WavWriter::create(&path, spec).unwrap();

@@ -8,11 +8,11 @@ const NCHW: &str = "float[n,3,h,w] x";
 const RAW: &str = "[image]\npreset = \"raw\"";
 
 /// A picture whose red is ten times the row, green ten times the column and blue 200.
-fn picture(height: u32, width: u32) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| Rgb([10 * y as u8, 10 * x as u8, 200]))
+pub(super) fn picture(height: u32, width: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| Rgb([(10 * y) as u8, (10 * x) as u8, 200]))
 }
 
-fn saved(folder: &tempfile::TempDir, name: &str, image: &RgbImage) -> PathBuf {
+pub(super) fn saved(folder: &tempfile::TempDir, name: &str, image: &RgbImage) -> PathBuf {
     let path = folder.path().join(name);
     image.save(&path).unwrap();
     path

@@ -3,6 +3,7 @@
 mod arrays;
 mod audio;
 mod image;
+mod models;
 mod settings;
 mod source;
 mod text;

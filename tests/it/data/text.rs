@@ -18,13 +18,13 @@ fn tokenizer(folder: &Path, more: &str) -> PathBuf {
     path
 }
 
-struct Case {
+pub(super) struct Case {
     folder: tempfile::TempDir,
-    text: PathBuf,
-    settings: String,
+    pub(super) text: PathBuf,
+    pub(super) settings: String,
 }
 
-fn case(text: &str, more: &str, settings: &str) -> Case {
+pub(super) fn case(text: &str, more: &str, settings: &str) -> Case {
     let folder = tempfile::tempdir().unwrap();
     let file = tokenizer(folder.path(), more);
     let path = folder.path().join("a.txt");
