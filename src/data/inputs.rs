@@ -45,15 +45,23 @@ impl Input {
         self.ty.as_ref()?.as_tensor()?.shape.as_deref()
     }
 
+    fn misfit(&self, ty: &TensorType, tensor: &Tensor) -> Error {
+        let error = Error::new(format!("{}{:?} for an input of {ty}", tensor.dtype(), tensor.shape()));
+        let error = error.at(&*self.name);
+        match batch_of(ty, tensor) {
+            Some(batch) => error.with_help(format!(
+                "the model takes {batch} samples at once: give .npz files of so many, or export it with a batch of 1"
+            )),
+            None => error,
+        }
+    }
+
     /// Whether a value is of the input's type and shape.
     pub(super) fn check(&self, value: &RunValue) -> Result<()> {
         match (&self.ty, value) {
             (None, _) => Ok(()),
             (Some(Type::Tensor(ty)), RunValue::Tensor(tensor)) if fits(ty, tensor) => Ok(()),
-            (Some(Type::Tensor(ty)), RunValue::Tensor(tensor)) => {
-                Err(Error::new(format!("{}{:?} for an input of {ty}", tensor.dtype(), tensor.shape()))
-                    .at(&*self.name))
-            }
+            (Some(Type::Tensor(ty)), RunValue::Tensor(tensor)) => Err(self.misfit(ty, tensor)),
             (Some(Type::Sequence(_)), RunValue::Sequence(_)) | (Some(Type::Optional(_)), _) => Ok(()),
             (Some(Type::Map(..)), RunValue::Map(..)) => Ok(()),
             (Some(ty), _) => {
@@ -61,6 +69,14 @@ impl Input {
             }
         }
     }
+}
+
+/// The size of the batch that a model insists on, where one sample would fit but for that.
+fn batch_of(ty: &TensorType, tensor: &Tensor) -> Option<u64> {
+    let (first, rest) = ty.shape.as_deref()?.split_first()?;
+    let sample = tensor.reshaped(tensor.shape().strip_prefix(&[1])?).ok()?;
+    let one = TensorType { dtype: ty.dtype, shape: Some(rest.into()) };
+    first.as_fixed().filter(|&batch| batch > 1 && fits(&one, &sample))
 }
 
 fn fits(ty: &TensorType, tensor: &Tensor) -> bool {

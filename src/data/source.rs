@@ -92,9 +92,8 @@ impl Source {
         Self::new(samples, inputs, constants, spec, remarks)
     }
 
-    /// Makes samples from what the model says of its inputs, as [`prove`](crate::validate::prove) does: numbers without
-    /// meaning, in sizes on which the model runs. Each has the same sizes; [`RANDOM_SAMPLES`] unless the settings say
-    /// how many.
+    /// Makes samples from what the model says of its inputs: numbers without meaning, in sizes on which it runs. Each has
+    /// the same sizes; [`RANDOM_SAMPLES`] unless the settings say how many.
     ///
     /// # Errors
     /// The model runs on none of the inputs that were tried in this session.
