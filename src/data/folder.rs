@@ -35,14 +35,14 @@ impl Kind {
         })
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::DataSet => "test data sets",
             Self::Npz => ".npz archives",
             Self::Npy => ".npy arrays",
             Self::Image => "images",
-            Self::Text => "text",
-            Self::Audio => "audio",
+            Self::Text => "text files",
+            Self::Audio => "recordings",
         }
     }
 }

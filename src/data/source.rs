@@ -210,8 +210,14 @@ fn of_kind(
 /// Reads all samples that a file or folder of arrays holds, in the order of the files.
 ///
 /// # Errors
-/// As [`Source::open`] and [`Source::samples`].
+/// The files are images, text or audio, which need settings; else as [`Source::open`] and [`Source::samples`].
 pub fn load(data: &Path, model: &Model) -> Result<Vec<FeedSet>> {
+    let kind = Listing::of(data)?.kind;
+    if !matches!(kind, Kind::DataSet | Kind::Npz | Kind::Npy) {
+        return Err(Error::new(format!("{} cannot be fed as they are", kind.name()))
+            .in_file(data)
+            .with_help("save what the model takes, with numpy.savez by input name"));
+    }
     let source = Source::open(data, model, &DataSpec::default())?;
     (0..source.len).map(|at| source.read(at)).collect()
 }

@@ -181,7 +181,8 @@ fn an_image_of_another_size_than_the_model_names_file_and_input() {
     assert!(error.help().unwrap().contains("`resize`"));
     names(&error, &path);
     assert_eq!(error.node(), Some("x"));
-    let batch = failure(&path, "float[8,3,2,3] x", RAW);
+    let path = saved(&folder, "b.png", &picture(2, 4));
+    let batch = failure(&path, "float[8,3,2,4] x", RAW);
     assert!(batch.help().unwrap().contains("8 samples at once"), "{batch:?}");
 }
 

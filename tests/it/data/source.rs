@@ -119,6 +119,8 @@ fn there_must_be_something_of_one_kind() {
     archives(folder.path(), 1);
     says(&open(folder.path(), X, "max_samples = 0").err().unwrap(), "`max_samples`");
     std::fs::write(folder.path().join("words.txt"), "").unwrap();
+    let words = load(&folder.path().join("words.txt"), &model(X)).unwrap_err();
+    says(&words, "text files cannot be fed as they are");
     let error = open(folder.path(), X, "").err().unwrap();
     says(&error, "a folder holds one kind of files");
     assert!(error.message().contains("text") && error.message().contains("s0.npz"), "{error}");
