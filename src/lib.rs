@@ -4,8 +4,10 @@
 pub mod analysis;
 pub mod check;
 pub mod cli;
+pub mod data;
 pub mod diag;
 pub mod error;
+mod foreign;
 pub mod io;
 pub mod ir;
 pub mod passes;

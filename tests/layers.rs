@@ -12,13 +12,13 @@ const LAYERS: &[&[&str]] = &[
     &["quantize", "prune", "lowrank", "precision"],
     &["calibrate"],
     &["check", "passes", "validate"],
-    &["rewrite", "report"],
+    &["data", "rewrite", "report"],
     &["runtime"],
     &["analysis", "target"],
     &["schema", "text", "io"],
     &["ir"],
     &["tensor", "proto", "recipe"],
-    &["diag", "error"],
+    &["diag", "error", "foreign"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

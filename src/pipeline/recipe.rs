@@ -38,6 +38,7 @@ impl OptimizeJob {
         Ok(Recipe {
             version: RECIPE_VERSION,
             steps: vec![Step::Optimize(optimize)],
+            data: None,
             proof: Proof {
                 verify: self.proof.verify,
                 require: self.proof.require,

@@ -9,6 +9,7 @@ use super::options::{CONVERTER, Options};
 use super::progress::{Progress, Step};
 use super::registry::{Entry, registry};
 use super::run::{Means, Outcome, run};
+use crate::data::FeedSet;
 use crate::diag::Diags;
 use crate::error::Result;
 use crate::io::{ExternalData, Scratch, Staged, WriteOptions, stage};
@@ -17,9 +18,7 @@ use crate::report::{Number, Trial, TuningReport};
 use crate::rewrite::Exactness;
 use crate::runtime::{Optimization, Runtime, SessionOptions, Source};
 use crate::target::Target;
-use crate::validate::{
-    BenchOptions, FeedSet, Feeds, Subject, bench_inputs, bench_on, median, median_interval,
-};
+use crate::validate::{BenchOptions, Feeds, Subject, bench_inputs, bench_on, median, median_interval};
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,13 @@
 //! A recipe names no model: the same one serves many. Presets are spelled out, so that it says today what it will do
 //! with a later version; what a run does not use is left out.
 
+mod data;
+
+pub use data::{
+    AudioSpec, Channels, Constant, DataSpec, Elements, Filter, ImageSpec, Layout, Pad, Padding, Place,
+    Resize, Scalar, Shaped, Short, TextInput, TextSpec,
+};
+
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +26,9 @@ pub struct Recipe {
     /// What is done, in order.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
+    /// How the user's data become inputs, where a step runs the model on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSpec>,
     /// How the result is proved.
     pub proof: Proof,
     /// How the result is written.
@@ -182,6 +192,7 @@ mod tests {
         Recipe {
             version: RECIPE_VERSION,
             steps: vec![Step::Optimize(optimize)],
+            data: None,
             proof: Proof { verify: true, require: false, force: false, inputs: None, seed: Some(7) },
             write: Write { external_data: Placement::Inline, keep_shapes: true },
         }

@@ -5,11 +5,10 @@
 
 use super::{Limits, Optimization, RunError, RunValue, Runtime, Session, SessionOptions, Source, raw};
 use crate::error::Error;
+use crate::foreign;
 use crate::tensor::{DType, Tensor};
 use bytes::Bytes;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
 
@@ -293,32 +292,9 @@ fn evaluation(error: TractError) -> RunError {
     RunError::Failed(Error::new(text))
 }
 
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Runs tract's code; a panic in it is an answer and prints nothing.
 fn guarded<T>(work: impl FnOnce() -> Result<T, RunError>) -> Result<T, RunError> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                previous(info);
-            }
-        }));
-    });
-    let outer = QUIET.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    QUIET.set(outer);
-    result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
-        Err(RunError::Unsupported(format!(
-            "tract: {}",
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        )))
-    })
+    foreign::guarded(work).unwrap_or_else(|text| Err(RunError::Unsupported(format!("tract: {text}"))))
 }
 
 #[cfg(test)]

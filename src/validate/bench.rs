@@ -3,10 +3,11 @@
 //! Runs are interleaved and the order within a pair alternates, so that whatever else the machine does meets both
 //! models alike; each pair gives one ratio.
 
-use super::feeds::{self, FeedSet, Feeds};
+use super::Feeds;
 use super::parity::Subject;
 use super::search::Search;
 use crate::analysis::Facts;
+use crate::data::{self, FeedSet};
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::runtime::{RunError, Runtime, Session, SessionOptions};
@@ -134,7 +135,7 @@ fn inputs(subject: &Subject<'_>, options: &BenchOptions, session: &mut dyn Sessi
     let none = |why: &str| Error::new(format!("there are no inputs to run on ({why})"));
     let seed = match &options.feeds {
         Feeds::Data(path) => {
-            let sets = feeds::load(path, subject.model)?;
+            let sets = data::load(path, subject.model)?;
             return if sets.is_empty() { Err(none("the data are empty").in_file(path)) } else { Ok(sets) };
         }
         Feeds::Made { seed } => *seed,

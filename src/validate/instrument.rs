@@ -4,10 +4,10 @@
 
 use super::numbers::moved;
 use crate::analysis::Facts;
+use crate::data::made::rng::Rng;
 use crate::diag::Diags;
 use crate::ir::{Def, Graph, Model, Name, NewNode, NewOutput, NodeId, OpId, RegionId, Type, Use, ValueId};
 use crate::tensor::{DType, Data, Tensor};
-use crate::validate::feeds::rng::Rng;
 
 /// The condition of one `If`, made an output of the main graph.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 //! and judged as a proof judges outputs: by the class's tolerance or four times the value's own noise.
 
 use super::compare::compare;
-use super::feeds::FeedSet;
 use super::instrument::{with_moved_weights, with_outputs};
 use super::noise::{self, Floor};
 use super::search::Case;
 use super::verdict::{OutputVerdict, decibels};
+use crate::data::FeedSet;
 use crate::error::{Error, Result};
 use crate::io;
 use crate::ir::{Model, Name, RegionId, ValueId, topological};

@@ -4,7 +4,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `feeds` | where the inputs come from: files, or made from the model |
+//! | `feeds` | whether the inputs come from files or are made |
 //! | `search` | tries made inputs until the original runs on several sizes and takes every branch |
 //! | `numbers`, `compare` | how far two values are apart |
 //! | `noise` | how far the original's own answers move when its inputs move by one unit in the last place |
@@ -32,7 +32,7 @@ mod witness;
 pub use bench::{BenchOptions, Times, bench};
 pub(crate) use bench::{bench_inputs, bench_on};
 pub use compare::{Metrics, compare};
-pub use feeds::{FeedSet, Feeds, load as load_feeds};
+pub use feeds::Feeds;
 pub use localize::localize;
 pub use parity::{Progress, ProveOptions, Subject, prove};
 pub use statistics::{median, median_interval};

@@ -8,10 +8,10 @@
 //! other side, which no disturbance of the inputs may have shown.
 
 use super::compare::{Metrics, compare};
-use super::feeds::FeedSet;
-use super::feeds::rng::Rng;
 use super::numbers::moved;
 use super::search::Case;
+use crate::data::FeedSet;
+use crate::data::made::rng::Rng;
 use crate::runtime::{RunValue, Session};
 
 /// The noise floor of one output.

@@ -5,8 +5,8 @@
 //! model's own noise floor (see `noise`). Bit-equality is therefore demanded only of a model that answers a disturbance
 //! of its inputs with the same bits.
 
+use super::Feeds;
 use super::compare::{Metrics, compare};
-use super::feeds::{self, FeedSet, Feeds};
 use super::instrument::{is_heavy, with_conditions, with_moved_roundings, with_moved_weights};
 use super::noise::{self, Floor};
 use super::random::{Shared, share};
@@ -14,6 +14,7 @@ use super::search::{Case, Found, Observer, Search};
 use super::verdict::{OutputVerdict, Verdict};
 use super::witness::Witness;
 use crate::analysis::Facts;
+use crate::data::{self, FeedSet};
 use crate::diag::Diags;
 use crate::error::Result;
 use crate::io;
@@ -106,7 +107,7 @@ pub fn prove(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verdict> {
     let data = match &options.feeds {
-        Feeds::Data(path) => Some(feeds::load(path, original.model)?),
+        Feeds::Data(path) => Some(data::load(path, original.model)?),
         Feeds::Made { .. } => None,
     };
     let mut verdict = Proof { original, candidate, options, runtime, progress }.run(data);

@@ -13,9 +13,9 @@
 //!
 //! The two sides are matched by the name of the operator's output or a name that it stands for.
 
-use super::feeds::rng::Rng;
 use super::instrument::take_place;
 use crate::analysis::Facts;
+use crate::data::made::rng::Rng;
 use crate::diag::Diags;
 use crate::ir::{Dim, Graph, Model, Name, NewNode, NewOutput, Node, NodeId, OpId, RegionId, Type, ValueId};
 use crate::runtime::RunValue;

@@ -1,14 +1,13 @@
 //! Tries made inputs until the original runs, on several sizes, and until every `If` branch was taken.
 
-use super::feeds::facts::{Facts, facts_of};
-use super::feeds::make::{Recipe, Style};
-use super::feeds::rng::Rng;
-use super::feeds::sizes::{SCHEMES, Scheme, Sizes, Symbols, lots};
-use super::feeds::{FeedSet, required_inputs};
 use super::instrument::Condition;
-use crate::ir::{Model, Type, ValueId};
+use crate::data::FeedSet;
+use crate::data::made::inputs::MadeInputs;
+use crate::data::made::is_mostly_nan;
+use crate::data::made::make::Style;
+use crate::data::made::sizes::{SCHEMES, Scheme, Sizes, Symbols, lots};
+use crate::ir::Model;
 use crate::runtime::{RunError, RunValue, Session};
-use crate::tensor::DType;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -39,7 +38,6 @@ pub(super) struct Observer {
 const SIZES_WANTED: usize = 3;
 /// Different numbers that a model of fixed sizes is proven on.
 const NUMBERS_WANTED: usize = 2;
-const MOST_CHOICES: usize = 8;
 const MOST_TRIES: usize = 96;
 /// Tries made only for the sake of a branch.
 const BRANCH_TRIES: usize = 24;
@@ -63,14 +61,8 @@ impl Search<'_> {
     /// # Errors
     /// The runtime cannot run the model at all, whatever its inputs.
     pub(super) fn run(self) -> Result<Found, RunError> {
-        let mut choices = 1;
-        let mut inputs = Vec::new();
-        for value in required_inputs(self.model) {
-            let facts = facts_of(self.model, value);
-            let options = options(self.model, value, &facts);
-            inputs.push(Input { value, facts, stride: choices });
-            choices = (choices * options).min(MOST_CHOICES);
-        }
+        let inputs = MadeInputs::of(self.model);
+        let choices = inputs.choices();
         let symbols = Symbols::of(self.model);
         let mut state = State {
             search: self,
@@ -91,34 +83,9 @@ impl Search<'_> {
     }
 }
 
-/// An input that is made.
-struct Input {
-    value: ValueId,
-    facts: Facts,
-    /// It takes its next constant after so many choices, so that all combinations come up.
-    stride: usize,
-}
-
-/// How many different constants an input should take in turn.
-fn options(model: &Model, input: ValueId, facts: &Facts) -> usize {
-    let value = model.graph.value(input);
-    match value.declared().or(value.ty()) {
-        Some(Type::Optional(_)) => 2,
-        Some(Type::Tensor(t)) => {
-            let single = t.shape.as_ref().is_some_and(|s| s.iter().all(|d| d.as_fixed() == Some(1)));
-            match t.dtype {
-                DType::Bool if single => 2,
-                d if d.is_int() && single => facts.compared.len().max(1),
-                _ => 1,
-            }
-        }
-        _ => 1,
-    }
-}
-
 struct State<'a> {
     search: Search<'a>,
-    inputs: Vec<Input>,
+    inputs: MadeInputs,
     symbols: Symbols,
     started: Instant,
     found: Found,
@@ -218,7 +185,7 @@ impl State<'_> {
     ) -> Result<bool, RunError> {
         let sizes = scheme.sizes(&self.symbols);
         let key = (sizes.label(), style as usize, choice, round);
-        if self.exhausted(MOST_TRIES) || (!self.unranked() && !self.tried.insert(key)) {
+        if self.exhausted(MOST_TRIES) || (!self.inputs.unranked() && !self.tried.insert(key)) {
             return Ok(false);
         }
         self.found.tries += 1;
@@ -250,26 +217,10 @@ impl State<'_> {
         Ok(true)
     }
 
-    fn unranked(&self) -> bool {
-        let graph = &self.search.model.graph;
-        self.inputs.iter().any(|input| {
-            let value = graph.value(input.value);
-            matches!(value.declared().or(value.ty()), Some(Type::Tensor(t)) if t.shape.is_none())
-        })
-    }
-
     fn feeds(&self, sizes: &Sizes, style: Style, choice: usize, round: usize) -> Result<FeedSet, String> {
-        let mut values = Vec::new();
-        for input in &self.inputs {
-            let value = self.search.model.graph.value(input.value);
-            let recipe = Recipe { facts: &input.facts, sizes, style, choice: choice / input.stride };
-            let Some(ty) = value.declared().or(value.ty()) else {
-                return Err(format!("the type of the input '{}' is unknown", value.name()));
-            };
-            let label = format!("{}/{}/{choice}/{round}", value.name(), self.found.cases.len());
-            let made = recipe.make(ty, &mut Rng::new(self.search.seed, &label));
-            values.push((value.name().to_string(), made.map_err(|e| e.message().to_owned())?));
-        }
+        let label = format!("{}/{choice}/{round}", self.found.cases.len());
+        let made = self.inputs.make(sizes, style, choice, self.search.seed, &label);
+        let mut values = made.map_err(|e| e.message().to_owned())?;
         values.extend(self.search.pools.iter().cloned());
         Ok(FeedSet { label: sizes.label(), values })
     }
@@ -309,14 +260,5 @@ impl State<'_> {
             }
         }
         self.found
-    }
-}
-
-fn is_mostly_nan(value: &RunValue) -> bool {
-    match value {
-        RunValue::Tensor(t) if t.dtype().is_float() => {
-            t.to_f64s().is_some_and(|v| v.iter().filter(|v| v.is_nan()).count() * 2 > v.len())
-        }
-        _ => false,
     }
 }

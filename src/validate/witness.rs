@@ -1,13 +1,13 @@
 //! Inputs on which two models part, kept to look closer: which other candidate parts there too, and at which value.
 
 use super::compare::compare;
-use super::feeds::FeedSet;
 use super::instrument::is_heavy;
 use super::localize::localize;
 use super::noise::Floor;
 use super::parity::HEAVY;
 use super::random::share;
 use super::verdict::OutputVerdict;
+use crate::data::FeedSet;
 use crate::error::{Error, Result};
 use crate::io::to_bytes;
 use crate::ir::Model;

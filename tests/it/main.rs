@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod cli;
+mod data;
 mod engine;
 mod fixtures;
 mod io;

@@ -1,13 +1,14 @@
 //! Small graphs judged by ONNX Runtime: random operators, branches, noise, stored inputs, the first divergence.
 
 use crate::fixtures::{folder, onnx_runtime};
+use onnxpress::data::{FeedSet, load};
 use onnxpress::io;
 use onnxpress::ir::Model;
 use onnxpress::report::{Number, ParityReport, Status};
 use onnxpress::rewrite::Exactness;
 use onnxpress::runtime::{RunValue, Source};
 use onnxpress::text::parse_model;
-use onnxpress::validate::{FeedSet, Feeds, ProveOptions, Subject, load_feeds, localize, prove};
+use onnxpress::validate::{Feeds, ProveOptions, Subject, localize, prove};
 
 fn subject(model: &Model) -> Subject<'_> {
     Subject { model, source: Source::bytes(io::to_bytes(model).unwrap()) }
@@ -129,7 +130,7 @@ fn stored_inputs_of_every_kind_are_read() {
     for case in ["test_add", "test_identity_sequence", "test_identity_opt", "test_loop13_seq"] {
         let folder = folder("node-cases").join(case);
         let loaded = io::load(folder.join("model.onnx")).unwrap();
-        let sets = load_feeds(&folder, &loaded.model).unwrap();
+        let sets = load(&folder, &loaded.model).unwrap();
         assert_eq!(
             (sets.len(), sets[0].values.len()),
             (1, loaded.model.graph.root().inputs().len()),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 /// How numbers are drawn where nothing says what they mean; each is tried in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::validate) enum Style {
+pub(crate) enum Style {
     /// Floats around zero, integers up to the bound.
     Plain,
     /// Floats in `[0, 1)`, integers below a quarter of the bound.
@@ -24,16 +24,16 @@ pub(in crate::validate) enum Style {
 
 impl Style {
     /// In the order in which they are tried.
-    pub(in crate::validate) const ALL: [Style; 4] = [Self::Plain, Self::Unit, Self::Small, Self::Pixels];
+    pub(crate) const ALL: [Style; 4] = [Self::Plain, Self::Unit, Self::Small, Self::Pixels];
 }
 
 /// Everything that decides one input.
-pub(in crate::validate) struct Recipe<'a> {
-    pub(in crate::validate) facts: &'a Facts,
-    pub(in crate::validate) sizes: &'a Sizes,
-    pub(in crate::validate) style: Style,
+pub(crate) struct Recipe<'a> {
+    pub(crate) facts: &'a Facts,
+    pub(crate) sizes: &'a Sizes,
+    pub(crate) style: Style,
     /// Which of the constants that scalars are compared with is taken.
-    pub(in crate::validate) choice: usize,
+    pub(crate) choice: usize,
 }
 
 /// More elements than this are never made: a wrong size must not exhaust memory.
@@ -46,7 +46,7 @@ impl Recipe<'_> {
     ///
     /// # Errors
     /// No value of this type can be made.
-    pub(in crate::validate) fn make(&self, ty: &Type, rng: &mut Rng) -> Result<RunValue> {
+    pub(crate) fn make(&self, ty: &Type, rng: &mut Rng) -> Result<RunValue> {
         match ty {
             Type::Tensor(t) => self.tensor(t, rng).map(RunValue::Tensor),
             Type::Sequence(inner) => {
@@ -231,8 +231,8 @@ fn mask(shape: &[usize], count: usize, choice: usize) -> Vec<f64> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::data::made::sizes::{SCHEMES, Symbols};
     use crate::ir::Model;
-    use crate::validate::feeds::sizes::{SCHEMES, Symbols};
 
     fn numbers(facts: &Facts, dtype: DType, dims: &[u64], choice: usize) -> Vec<f64> {
         let sizes = SCHEMES[0].sizes(&Symbols::of(&Model::new(17)));

@@ -1,29 +1,43 @@
-//! Where a model's inputs come from: files, or made from what the model says of them.
+//! Samples for a model, read from files one at a time, or made from what the model says of its inputs.
+//!
+//! A [`Source`] knows how many samples there are and in which order they come, and holds none of them. How images, text
+//! and audio become inputs, a [`DataSpec`](crate::recipe::DataSpec) says; without one they are refused.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `files` | `--inputs DATA`: npz, npy, ONNX `test_data_set_*` |
-//! | `npy`, `protos` | the two kinds of files |
-//! | `facts` | what the graph does with an input, and so which numbers mean something |
-//! | `sizes` | numbers for symbolic dims |
-//! | `make` | one input of given facts and size |
-//! | `rng` | seeded random numbers |
+//! | `source` | what a file or folder holds, in an order that a seed chooses, one sample at a time |
+//! | `folder` | the files of a folder, and which kind they are |
+//! | `inputs` | the model's inputs: what fits them, what is missing |
+//! | `constants` | inputs that are the same in every sample |
+//! | `numbers` | numbers in the type that an input declares |
+//! | `shuffle` | a seeded order of any length without a table |
+//! | `fingerprint` | what a cache of results is keyed by |
+//! | `arrays` | npz, npy, ONNX `test_data_set_*` |
+//! | `npy`, `protos` | the two kinds of files that hold arrays |
+//! | `image`, `text`, `audio` | files of one kind, prepared for a model |
+//! | `made` | inputs made from the model itself |
 
-pub(super) mod facts;
-mod files;
-pub(super) mod make;
+mod arrays;
+mod audio;
+mod constants;
+mod fingerprint;
+mod folder;
+mod image;
+mod inputs;
+pub(crate) mod made;
 mod npy;
+mod numbers;
 mod protos;
-pub(super) mod rng;
-pub(super) mod sizes;
-mod ties;
+mod shuffle;
+mod source;
+mod text;
 
-pub use files::load;
+pub use source::{RANDOM_SAMPLES, Source, load};
 
-use crate::ir::{Def, Model, ValueId};
+pub(crate) use inputs::required_inputs;
+
 use crate::runtime::RunValue;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// One value for every input that needs one.
 #[derive(Clone, Debug)]
@@ -41,7 +55,7 @@ impl FeedSet {
     }
 
     /// The dims of the tensors by name.
-    pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+    pub(crate) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
         let shape = |(name, value): &(String, RunValue)| match value {
             RunValue::Tensor(tensor) => Some((name.clone(), tensor.shape().to_vec())),
             _ => None,
@@ -50,7 +64,7 @@ impl FeedSet {
     }
 
     /// Bytes of all tensors.
-    pub(super) fn byte_len(&self) -> usize {
+    pub(crate) fn byte_len(&self) -> usize {
         self.values.iter().map(|(_, value)| byte_len(value)).fold(0, usize::saturating_add)
     }
 
@@ -60,18 +74,6 @@ impl FeedSet {
     }
 }
 
-/// Which inputs to prove a model on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Feeds {
-    /// Made from the model; equal seeds make equal inputs.
-    Made {
-        /// Chooses the random numbers.
-        seed: u64,
-    },
-    /// Read from a file or folder; see [`load`].
-    Data(PathBuf),
-}
-
 fn byte_len(value: &RunValue) -> usize {
     match value {
         RunValue::Tensor(t) => t.byte_len(),
@@ -79,16 +81,4 @@ fn byte_len(value: &RunValue) -> usize {
         RunValue::Optional(inner) => inner.as_deref().map_or(0, byte_len),
         RunValue::Map(keys, values) => keys.byte_len().saturating_add(values.byte_len()),
     }
-}
-
-impl Default for Feeds {
-    fn default() -> Self {
-        Self::Made { seed: 0 }
-    }
-}
-
-/// The inputs that a caller must give, in order: those without a default.
-pub(super) fn required_inputs(model: &Model) -> Vec<ValueId> {
-    let needs = |v: &ValueId| matches!(model.graph.value(*v).def(), Def::Input { default: None, .. });
-    model.graph.root().inputs().iter().copied().filter(needs).collect()
 }

@@ -10,24 +10,24 @@ use rustc_hash::FxHashSet;
 
 /// What is known of the numbers of one input.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::validate) struct Facts {
+pub(crate) struct Facts {
     /// They index a dim of this size.
-    pub(in crate::validate) bound: Option<u64>,
+    pub(crate) bound: Option<u64>,
     /// The constants that they are compared with, and the first number beyond.
-    pub(in crate::validate) compared: Vec<i64>,
+    pub(crate) compared: Vec<i64>,
     /// One keeps and zero drops.
-    pub(in crate::validate) mask: bool,
+    pub(crate) mask: bool,
     /// How many elements of something else count.
-    pub(in crate::validate) length: bool,
+    pub(crate) length: bool,
     /// They say a shape, an axis or the like.
-    pub(in crate::validate) role: Option<Role>,
+    pub(crate) role: Option<Role>,
     /// The strings that the graph knows.
-    pub(in crate::validate) words: Vec<Bytes>,
+    pub(crate) words: Vec<Bytes>,
 }
 
 /// An operand that steers an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::validate) enum Role {
+pub(crate) enum Role {
     /// The target of a Reshape.
     Reshape,
     /// Dims, repeats, counts.
@@ -45,7 +45,7 @@ pub(in crate::validate) enum Role {
 }
 
 /// Collects the facts of a graph input.
-pub(in crate::validate) fn facts_of(model: &Model, input: ValueId) -> Facts {
+pub(crate) fn facts_of(model: &Model, input: ValueId) -> Facts {
     let mut trace = Trace { model, facts: Facts::default(), seen: FxHashSet::default(), pending: Vec::new() };
     let value = model.graph.value(input);
     let name = value.name().to_ascii_lowercase();
@@ -264,7 +264,7 @@ fn role_of(node: &Node, index: usize) -> Option<Role> {
 }
 
 /// The element type of a graph input, inside its sequence or optional.
-pub(in crate::validate) fn dtype_of(graph: &Graph, value: ValueId) -> Option<DType> {
+pub(crate) fn dtype_of(graph: &Graph, value: ValueId) -> Option<DType> {
     let mut ty = graph.value(value).ty().or(graph.value(value).declared())?;
     loop {
         match ty {

@@ -1,14 +1,14 @@
 //! Numbers for symbolic dims: a few sizes that most models take, then odd ones that some insist on.
 
-use super::required_inputs;
 use super::rng::Rng;
 use super::ties::ties;
+use crate::data::required_inputs;
 use crate::ir::{Dim, DimExpr, Model, Type, is_nameless};
 use std::collections::BTreeMap;
 
 /// What a symbolic dim most likely counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::validate) enum Class {
+pub(crate) enum Class {
     /// Samples.
     Batch,
     /// Rows of an image.
@@ -21,7 +21,7 @@ pub(in crate::validate) enum Class {
 
 /// One choice of sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::validate) struct Scheme {
+pub(crate) struct Scheme {
     batch: u64,
     sequence: u64,
     height: u64,
@@ -37,7 +37,7 @@ const fn scheme(batch: u64, sequence: u64, height: u64, width: u64, spread: bool
 }
 
 /// In the order in which they are tried.
-pub(in crate::validate) const SCHEMES: [Scheme; 17] = [
+pub(crate) const SCHEMES: [Scheme; 17] = [
     scheme(1, 16, 64, 64, false),
     scheme(2, 24, 96, 64, true),
     scheme(1, 7, 64, 128, false),
@@ -61,18 +61,18 @@ pub(in crate::validate) const SCHEMES: [Scheme; 17] = [
 const DRAWN: [u64; 12] = [1, 1, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24];
 
 /// Tried last: one size may have to be at least the sum of others, or the like.
-pub(in crate::validate) fn lots() -> impl Iterator<Item = Scheme> {
+pub(crate) fn lots() -> impl Iterator<Item = Scheme> {
     (1..=32).map(|lot| Scheme { lot, ..scheme(1, 1, 64, 64, false) })
 }
 
 impl Scheme {
     /// Whether its sizes were drawn.
-    pub(in crate::validate) fn is_drawn(self) -> bool {
+    pub(crate) fn is_drawn(self) -> bool {
         self.lot > 0
     }
 
     /// Other sizes of the kind that worked.
-    pub(in crate::validate) fn relatives(self) -> [Scheme; 6] {
+    pub(crate) fn relatives(self) -> [Scheme; 6] {
         [
             Scheme { batch: self.batch + 1, ..self },
             Scheme { height: self.height + 32, sequence: self.sequence * 2, ..self },
@@ -97,7 +97,7 @@ impl Scheme {
     }
 
     /// Numbers for all symbols.
-    pub(in crate::validate) fn sizes(self, symbols: &Symbols) -> Sizes {
+    pub(crate) fn sizes(self, symbols: &Symbols) -> Sizes {
         let mut nth = 0;
         let mut sizes = BTreeMap::new();
         for (name, class) in &symbols.free {
@@ -116,14 +116,14 @@ impl Scheme {
 
 /// The symbols of a model's inputs in order of appearance, sums of symbols left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::validate) struct Symbols {
+pub(crate) struct Symbols {
     free: Vec<(String, Class)>,
     /// Those that others decide.
     tied: Vec<(String, DimExpr)>,
 }
 
 impl Symbols {
-    pub(in crate::validate) fn of(model: &Model) -> Self {
+    pub(crate) fn of(model: &Model) -> Self {
         let mut found: Vec<(String, Class)> = Vec::new();
         for input in required_inputs(model) {
             let value = model.graph.value(input);
@@ -141,7 +141,7 @@ impl Symbols {
         Self { free: found, tied: ties(model, &names) }
     }
 
-    pub(in crate::validate) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.free.is_empty()
     }
 }
@@ -202,14 +202,14 @@ fn class_by_place(input: &str, at: usize, dims: &[Dim]) -> Class {
 
 /// Numbers for the symbols of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::validate) struct Sizes {
+pub(crate) struct Sizes {
     sizes: BTreeMap<String, u64>,
     scheme: Scheme,
 }
 
 impl Sizes {
     /// The number of a dim: fixed ones as they are, sums of symbols summed.
-    pub(in crate::validate) fn dim(&self, dim: &Dim) -> usize {
+    pub(crate) fn dim(&self, dim: &Dim) -> usize {
         let number = match dim {
             Dim::Fixed(n) => Some(*n),
             Dim::Sym(expr) => expr.eval(&|name| self.symbol(name)).and_then(|n| u64::try_from(n).ok()),
@@ -229,7 +229,7 @@ impl Sizes {
     }
 
     /// Dims for an input of unknown rank; each attempt of another scheme tries another rank.
-    pub(in crate::validate) fn unranked(&self) -> Vec<usize> {
+    pub(crate) fn unranked(&self) -> Vec<usize> {
         let s = self.scheme;
         let at = SCHEMES.iter().position(|x| *x == s).unwrap_or(0);
         let dims: &[u64] = match at % 5 {
@@ -243,12 +243,12 @@ impl Sizes {
     }
 
     /// What a length may be at most.
-    pub(in crate::validate) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.scheme.sequence
     }
 
     /// Sizes by symbol for people: `batch=1 sequence=16`.
-    pub(in crate::validate) fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         let parts: Vec<String> = self.sizes.iter().map(|(name, n)| format!("{name}={n}")).collect();
         if parts.is_empty() { "fixed sizes".to_owned() } else { parts.join(" ") }
     }

@@ -2,11 +2,11 @@
 
 /// A generator; equal seeds give equal numbers on every machine.
 #[derive(Clone, Debug)]
-pub(in crate::validate) struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
     /// A generator for one purpose: of one seed, different labels give independent numbers.
-    pub(in crate::validate) fn new(seed: u64, label: &str) -> Self {
+    pub(crate) fn new(seed: u64, label: &str) -> Self {
         // FNV-1a spreads labels that differ in one letter.
         let hash = label
             .bytes()
@@ -14,7 +14,7 @@ impl Rng {
         Self(seed ^ hash)
     }
 
-    pub(in crate::validate) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,22 +23,22 @@ impl Rng {
     }
 
     /// Uniform in `[0, 1)`.
-    pub(in crate::validate) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 * 2f64.powi(-53)
     }
 
     /// Uniform in `low..=high`; `low` where that is empty.
-    pub(in crate::validate) fn between(&mut self, low: i64, high: i64) -> i64 {
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
         let span = high.saturating_sub(low).max(0) as u64;
         low.wrapping_add((self.next() % span.saturating_add(1).max(1)) as i64)
     }
 
     /// Nearly standard normal, within ±6: twelve uniform numbers summed, which rounds alike on every machine.
-    pub(in crate::validate) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 
-    pub(in crate::validate) fn coin(&mut self) -> bool {
+    pub(crate) fn coin(&mut self) -> bool {
         self.next() & 1 == 1
     }
 }
