@@ -16,7 +16,7 @@
 //! scales that are computed, double precision.
 
 use crate::ir::{NodeId, OpId, RegionId, ValueId};
-use crate::passes::linear::same_shape;
+use crate::passes::linear::{is_of_channels, same_shape, with_bias};
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::tensor::DType;
@@ -94,7 +94,7 @@ impl Rule for FuseSkipNorm {
 }
 
 /// Whether the normalization is one that the node does.
-fn fits(cx: &Context<'_>, node: NodeId, sum: ValueId) -> Result<(), Miss> {
+pub(super) fn fits(cx: &Context<'_>, node: NodeId, sum: ValueId) -> Result<(), Miss> {
     let rank = cx.graph.rank(sum).ok_or_else(|| Miss::because("the rank of the sum is not known", sum))?;
     require!(matches!(rank, 2 | 3), sum, "the sum is not of rank 2 or 3");
     let axis = cx.int(node, "axis").unwrap_or(-1);
@@ -132,8 +132,7 @@ fn biased(cx: &Context<'_>, region: RegionId, value: ValueId) -> Option<(ValueId
     if cx.node(add).region() != region {
         return None;
     }
-    let (x, bias) = if cx.graph.is_const(b) { (a, b) } else { (b, a) };
-    (is_of_channels(cx, bias, sum) && same_shape(cx, x, sum)).then_some((x, bias))
+    with_bias(cx, a, b).filter(|(x, _)| same_shape(cx, *x, sum))
 }
 
 fn operands(cx: &Context<'_>, add: NodeId) -> Result<(ValueId, ValueId, ValueId), Miss> {
@@ -142,12 +141,4 @@ fn operands(cx: &Context<'_>, add: NodeId) -> Result<(ValueId, ValueId, ValueId)
         (Some(a), Some(b), None, [sum]) => Ok((a, b, *sum)),
         _ => Err(Miss::Silent),
     }
-}
-
-/// Whether a constant has one number for each channel of a value.
-fn is_of_channels(cx: &Context<'_>, constant: ValueId, value: ValueId) -> bool {
-    let (Some([size]), Some([.., channels])) = (cx.graph.shape(constant), cx.graph.shape(value)) else {
-        return false;
-    };
-    cx.graph.is_const(constant) && size.same(channels).is_proven()
 }

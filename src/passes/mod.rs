@@ -66,7 +66,13 @@ pub mod skip_monotone;
 pub mod merge_reduces;
 pub mod fuse_attention;
 pub mod fuse_rotary;
+pub mod fuse_embed_norm;
 pub mod fuse_skip_norm;
+pub mod fuse_bias_gelu;
+pub mod fuse_fast_gelu;
+pub mod fuse_group_norm_silu;
+pub mod fuse_quick_gelu;
+pub mod fuse_conv_activation;
 pub mod guard_sums;
 pub mod remove_dead;
 
