@@ -3,17 +3,21 @@
 //! ```text
 //! first(x) = Transpose<perm = [0, 3, 1, 2]>(x);   last(x) = Transpose<perm = [0, 2, 3, 1]>(x);   silu(x) = x · Sigmoid(x)
 //! last(GroupNormalization<num_groups = G>(first(x), scale, bias))   ->   com.microsoft.GroupNorm<groups = G>(x, scale, bias)
-//! last(silu(GroupNormalization<…>(first(x), scale, bias)))          ->   …GroupNorm<groups = G, activation = 1>(x, scale, bias)
-//! silu(com.microsoft.GroupNorm<activation = 0>(…))                  ->   com.microsoft.GroupNorm<activation = 1>(…)
+//! last(silu(GroupNormalization<…>(first(x), scale, bias)))   ->   …GroupNorm<groups = G, activation = 1>(x, scale, bias)
+//! last(silu(GroupNormalization<…>(x, scale, bias)))          ->   …GroupNorm<groups = G, activation = 1>(last(x), scale, bias)
+//! GroupNormalization<…>(first(x), scale, bias)               ->   first(…GroupNorm<groups = G>(x, scale, bias))
+//! silu(com.microsoft.GroupNorm<activation = 0>(…))           ->   com.microsoft.GroupNorm<activation = 1>(…)
 //! ```
 //!
 //! Reassociates. The normalization is `GroupNormalization` from opset 21 on, or the formula of `fuse-group-norm` with scale
-//! and bias behind it, at every opset; SiLU is its formula, `Swish` or `QuickGelu<alpha = 1>`. Fires only between the two
-//! `Transpose`s, which go: the node wants the channels last, and anywhere else it would cost the `Transpose`s that it saves.
+//! and bias behind it, at every opset; SiLU is its formula, `Swish` or `QuickGelu<alpha = 1>`. The node wants the channels
+//! last. So the pass fires only where a `Transpose` is beside the normalization already: of two both go, and one changes
+//! sides. Elsewhere the node would cost two `Transpose`s.
 //!
 //! The node has a kernel on CUDA and none on a CPU. So what is written is proven with the formula that the node stands for.
 //!
-//! Refused: scale or bias that is computed, groups of an odd number of channels, which the kernel reads in pairs,
+//! Refused: a normalization without a `Transpose` beside it, one before it that others read too and none behind it, scale or
+//! bias that is computed, groups of an odd number of channels, which the kernel reads in pairs,
 //! double precision, a normalization that is read elsewhere too.
 
 use super::fuse_group_norm::Grouped;
@@ -52,11 +56,11 @@ impl Pass for FuseGroupNormSilu {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        settle(&[&Turned, &Activated], model, cx)
+        settle(&[&Turned, &Before, &Activated], model, cx)
     }
 }
 
-/// A normalization, or that and SiLU, between two `Transpose`s.
+/// A normalization, or that and SiLU, with a `Transpose` behind it, and perhaps one before.
 struct Turned;
 
 impl Rule for Turned {
@@ -87,15 +91,43 @@ impl Rule for Turned {
             inner,
             "the normalization is read elsewhere too"
         );
-        let first = cx.graph.producer_is(norm.x, "Transpose");
-        let first = first.filter(|&t| cx.permutation(t).as_deref() == Some(&[0, 3, 1, 2]));
-        let first = first.ok_or_else(|| Miss::because("the channels do not come last before it", norm.x))?;
-        let x = cx.node(first).input(0).ok_or(Miss::Silent)?;
-        norm.emit(cx, x, silu.is_some())
+        let mut patch = Patch::new();
+        let x = match norm.before_first(cx) {
+            Some((_, x)) => x.into(),
+            None => patch.copy(cx.node(node), [norm.x]),
+        };
+        norm.emit(cx, &mut patch, x, silu.is_some())?;
+        Ok(patch)
     }
 }
 
-/// SiLU of the node that has none yet.
+/// A normalization with a `Transpose` before it.
+struct Before;
+
+impl Rule for Before {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn ops(&self) -> &[OpId] {
+        const OPS: &[OpId] = &[OpId::onnx("GroupNormalization"), OpId::onnx("Add")];
+        OPS
+    }
+
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
+        let norm = Norm::read(cx, node)?;
+        let found = norm.before_first(cx);
+        let (first, x) = found.ok_or_else(|| Miss::because("no Transpose is beside it", norm.x))?;
+        let shared = cx.graph.value(norm.x).uses().len() > norm.readers;
+        require!(!shared, norm.x, "the Transpose before it is read elsewhere too");
+        let mut patch = Patch::new();
+        let normalized = norm.emit(cx, &mut patch, x.into(), false)?;
+        patch.copy(cx.node(first), [normalized]);
+        Ok(patch)
+    }
+}
+
+/// SiLU of the node that has none yet, or of that transposed.
 struct Activated;
 
 impl Rule for Activated {
@@ -109,17 +141,22 @@ impl Rule for Activated {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
-        let normalized = silu_of(cx, node).ok_or(Miss::Silent)?;
-        let norm = cx.graph.producer(normalized).filter(|&n| cx.node(n).op() == GROUP_NORM);
-        let norm = norm.filter(|&n| cx.int(n, "activation") == Some(0)).ok_or(Miss::Silent)?;
-        require!(
-            read_by_silu(cx, norm, node),
-            normalized,
-            "the normalization is read elsewhere too"
-        );
+        let gated = silu_of(cx, node).ok_or(Miss::Silent)?;
+        let end = cx.graph.producer(gated).ok_or(Miss::Silent)?;
+        let turned = cx.node(end).op().is("Transpose");
+        let norm = if turned { cx.node(end).input(0).and_then(|v| cx.graph.producer(v)) } else { Some(end) };
+        let norm = norm.filter(|&n| cx.node(n).op() == GROUP_NORM && cx.int(n, "activation") == Some(0));
+        let norm = norm.ok_or(Miss::Silent)?;
+        require!(read_by_silu(cx, end, node), gated, "the normalization is read elsewhere too");
+        if turned {
+            sole_producer(cx, cx.node(norm).outputs()[0], end)?;
+        }
         let mut patch = Patch::new();
-        patch.copy(cx.node(norm), cx.node(norm).inputs().map(Ref::from));
+        let made = patch.copy(cx.node(norm), cx.node(norm).inputs().map(Ref::from));
         patch.reset_attr("activation", 1i64);
+        if turned {
+            patch.copy(cx.node(end), [made]);
+        }
         Ok(patch)
     }
 }
@@ -157,6 +194,8 @@ struct Norm {
     from_end: usize,
     groups: i64,
     epsilon: f32,
+    /// How often it reads `x`.
+    readers: usize,
 }
 
 impl Norm {
@@ -174,7 +213,7 @@ impl Norm {
         require!(cx.int(node, "stash_type").unwrap_or(1) == 1, x, "the statistics are not of single precision");
         let groups = cx.int(node, "num_groups").ok_or(Miss::Silent)?;
         let epsilon = cx.float(node, "epsilon").ok_or(Miss::Silent)?;
-        Ok(Self { x, scale, bias, from_end: 0, groups, epsilon })
+        Ok(Self { x, scale, bias, from_end: 0, groups, epsilon, readers: 1 })
     }
 
     /// `Reshape(…) · scale + bias`
@@ -186,24 +225,43 @@ impl Norm {
         let Grouped { x, groups, epsilon } = Grouped::read(cx, reshape)?;
         sole_producer(cx, scaled, add)?;
         sole_producer(cx, plain, mul)?;
-        Ok(Self { x, scale, bias, from_end: 2, groups, epsilon })
+        // The shape that is restored.
+        let shape = cx.node(reshape).input(1).and_then(|v| cx.graph.producer_is(v, "Shape"));
+        let reads_shape = shape.is_some_and(|s| cx.node(s).input(0) == Some(x));
+        let readers = 1 + usize::from(reads_shape);
+        Ok(Self { x, scale, bias, from_end: 2, groups, epsilon, readers })
     }
 
-    /// The node for this normalization of `x`, of which the channels come last.
-    fn emit(&self, cx: &Context<'_>, x: ValueId, silu: bool) -> std::result::Result<Patch, Miss> {
-        let (_, shape) = operand(cx, x)?;
-        let [_, _, _, channels] = shape else { return Err(Miss::Silent) };
+    /// The `Transpose` that makes the channels the first of the dims behind the batch, and what they come last in.
+    fn before_first(&self, cx: &Context<'_>) -> Option<(NodeId, ValueId)> {
+        let first = cx.graph.producer_is(self.x, "Transpose")?;
+        let fits = cx.permutation(first).as_deref() == Some(&[0, 3, 1, 2]);
+        Some((first, cx.node(first).input(0).filter(|_| fits)?))
+    }
+
+    /// The node for this normalization, of the same values with the channels last.
+    fn emit(
+        &self,
+        cx: &Context<'_>,
+        patch: &mut Patch,
+        x: Ref,
+        silu: bool,
+    ) -> std::result::Result<Ref, Miss> {
+        let (_, shape) = operand(cx, self.x)?;
+        let [_, channels, _, _] = shape else {
+            return Err(Miss::because("the input is not of rank 4", self.x));
+        };
         let channels = channels.as_fixed().and_then(|c| i64::try_from(c).ok());
-        let channels = channels.ok_or_else(|| Miss::because("the number of channels is not known", x))?;
+        let channels = channels.ok_or_else(|| Miss::because("the number of channels is not known", self.x))?;
         let even = self.groups > 0 && channels % self.groups == 0 && (channels / self.groups) % 2 == 0;
-        require!(even, x, "the groups are not of an even number of channels");
-        let mut patch = Patch::new();
-        let [scale, bias] = [self.scale, self.bias].map(|v| self.weight(cx, &mut patch, v, channels as usize));
-        patch.node(GROUP_NORM, [x.into(), scale?, bias?]);
+        require!(even, self.x, "the groups are not of an even number of channels");
+        let [scale, bias] = [self.scale, self.bias].map(|v| self.weight(cx, patch, v, channels as usize));
+        let made = patch.node(GROUP_NORM, [x, scale?, bias?]);
         patch.set_attr("activation", i64::from(silu));
         patch.set_attr("channels_last", 1i64);
         patch.set_attr("epsilon", self.epsilon);
-        Ok(patch.attr("groups", self.groups))
+        patch.set_attr("groups", self.groups);
+        Ok(made)
     }
 
     /// Scale or bias in single precision, one number a channel.
