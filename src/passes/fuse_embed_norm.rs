@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Reassociates. The summands in any order, segments or none; where the sum is read elsewhere too, it is the node's last
-//! result. Places that count from 0 are left out, and a constant of one row for each place is the table of positions
+//! result. Places that count from 0 are left out, also as exporters cut them from a longer row, and a constant of one row for each place is the table of positions
 //! itself. Indices of 64 bits are cast to 32, which are all that the node takes.
 //!
 //! ONNX Runtime makes the same node itself while it loads a model. In the file it is for those who run models with its
@@ -140,7 +140,9 @@ impl Tables {
             require!(cx.graph.dtype(summand) == Some(dtype), summand, "a summand is of another type");
             let rows = rows(cx, summand, width);
             let found = match rows {
-                Some(rows) if is_counted(cx, rows.ids, length) => Positions::Counted(rows.table),
+                Some(rows) if is_counted(cx, rows.ids, length) || is_cut(cx, rows.ids, length).is_some() => {
+                    Positions::Counted(rows.table)
+                }
                 Some(rows) if cx.graph.shape(rows.ids).is_some_and(|dims| same_dims(dims, &ids_of_all)) => {
                     whole.push(rows);
                     continue;
@@ -170,7 +172,11 @@ impl Tables {
             Positions::Constant(table) if cx.graph.rank(*table) == Some(2) => (*table).into(),
             Positions::Constant(table) => {
                 let tensor = cx.graph.const_value(*table).ok_or(Miss::Silent)?;
-                require!(cx.graph.value(*table).uses().len() == 1, *table, "the positions are read elsewhere too");
+                require!(
+                    cx.graph.value(*table).uses().len() == 1,
+                    *table,
+                    "the positions are read elsewhere too"
+                );
                 let (outer, rows) = tensor.shape().split_at(tensor.rank() - 2);
                 require!(outer.iter().all(|&d| d == 1), *table, "the positions differ from row to row");
                 patch.constant(tensor.reshaped(rows).map_err(|_| Miss::Silent)?)
@@ -237,6 +243,22 @@ fn is_counted(cx: &Context<'_>, ids: ValueId, length: &Dim) -> bool {
         }
         _ => false,
     }
+}
+
+/// Proves that indices are the first of 0, 1, … by a length: where that many are not there, no sum would hold them.
+fn is_cut(cx: &Context<'_>, ids: ValueId, length: &Dim) -> Option<()> {
+    let n = cx.node(cx.graph.producer_is(ids, "Slice")?);
+    let whole = n.input(0)?;
+    let shape = cx.graph.shape(whole)?;
+    let most = shape.last()?;
+    let ints = |at: usize| n.input(at).map_or(Some(vec![]), |v| cx.constant_ints(v));
+    let [Some(end)] = cx.facts.elements(n.input(2)?)? else { return None };
+    let last = [vec![-1], vec![shape.len() as i64 - 1]].contains(&ints(3)?);
+    let plain = ints(1)? == [0] && last && (ints(4)?.is_empty() || ints(4)? == [1]);
+    // One would be there for every place.
+    let several = most.as_fixed().is_some_and(|n| n > 1);
+    let fits = plain && several && is_counted(cx, whole, most) && Dim::Sym(end.clone()) == *length;
+    fits.then_some(())
 }
 
 /// Indices in 32 bits.

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! first(x) = Transpose<perm = [0, 3, 1, 2]>(x);   last(x) = Transpose<perm = [0, 2, 3, 1]>(x);   silu(x) = x · Sigmoid(x)
-//! last(GroupNormalization<num_groups = G>(first(x), scale, bias))   ->   com.microsoft.GroupNorm<groups = G>(x, scale, bias)
-//! last(silu(GroupNormalization<…>(first(x), scale, bias)))   ->   …GroupNorm<groups = G, activation = 1>(x, scale, bias)
-//! last(silu(GroupNormalization<…>(x, scale, bias)))          ->   …GroupNorm<groups = G, activation = 1>(last(x), scale, bias)
-//! GroupNormalization<…>(first(x), scale, bias)               ->   first(…GroupNorm<groups = G>(x, scale, bias))
-//! silu(com.microsoft.GroupNorm<activation = 0>(…))           ->   com.microsoft.GroupNorm<activation = 1>(…)
+//! norm(x) = GroupNormalization<num_groups = G>(x, scale, bias);   node(x) = com.microsoft.GroupNorm<groups = G>(x, scale, bias)
+//! last(norm(first(x)))         ->   node(x)
+//! last(silu(norm(first(x))))   ->   node<activation = 1>(x)
+//! last(silu(norm(x)))          ->   node<activation = 1>(last(x))
+//! norm(first(x))               ->   first(node(x))
+//! silu(node(x))                ->   node<activation = 1>(x)
 //! ```
 //!
 //! Reassociates. The normalization is `GroupNormalization` from opset 21 on, or the formula of `fuse-group-norm` with scale
@@ -17,8 +18,8 @@
 //! The node has a kernel on CUDA and none on a CPU. So what is written is proven with the formula that the node stands for.
 //!
 //! Refused: a normalization without a `Transpose` beside it, one before it that others read too and none behind it, scale or
-//! bias that is computed, groups of an odd number of channels, which the kernel reads in pairs,
-//! double precision, a normalization that is read elsewhere too.
+//! bias that is computed, groups of an odd number of channels, which the kernel reads in pairs, double precision, and with
+//! nothing before it, a normalization that is read elsewhere too.
 
 use super::fuse_group_norm::Grouped;
 use crate::error::Result;
@@ -210,7 +211,11 @@ impl Norm {
             return Err(Miss::Silent);
         };
         require!(cx.opset() >= 21, x, "scale and bias are one a group before opset 21");
-        require!(cx.int(node, "stash_type").unwrap_or(1) == 1, x, "the statistics are not of single precision");
+        require!(
+            cx.int(node, "stash_type").unwrap_or(1) == 1,
+            x,
+            "the statistics are not of single precision"
+        );
         let groups = cx.int(node, "num_groups").ok_or(Miss::Silent)?;
         let epsilon = cx.float(node, "epsilon").ok_or(Miss::Silent)?;
         Ok(Self { x, scale, bias, from_end: 0, groups, epsilon, readers: 1 })
@@ -252,7 +257,8 @@ impl Norm {
             return Err(Miss::because("the input is not of rank 4", self.x));
         };
         let channels = channels.as_fixed().and_then(|c| i64::try_from(c).ok());
-        let channels = channels.ok_or_else(|| Miss::because("the number of channels is not known", self.x))?;
+        let channels =
+            channels.ok_or_else(|| Miss::because("the number of channels is not known", self.x))?;
         let even = self.groups > 0 && channels % self.groups == 0 && (channels / self.groups) % 2 == 0;
         require!(even, self.x, "the groups are not of an even number of channels");
         let [scale, bias] = [self.scale, self.bias].map(|v| self.weight(cx, patch, v, channels as usize));
@@ -277,8 +283,10 @@ impl Norm {
             return Ok(value.into());
         }
         let fits = tensor.rank() <= 4;
-        let numbers = Channelwise::of(&tensor).filter(|_| fits).and_then(|c| c.along(self.from_end, channels));
-        let numbers = numbers.ok_or_else(|| Miss::because("scale or bias is not one number a channel", value))?;
+        let numbers =
+            Channelwise::of(&tensor).filter(|_| fits).and_then(|c| c.along(self.from_end, channels));
+        let numbers =
+            numbers.ok_or_else(|| Miss::because("scale or bias is not one number a channel", value))?;
         let weight = Tensor::from_f64s(DType::F32, &[channels], &numbers).map_err(|_| Miss::Silent)?;
         Ok(patch.constant(weight))
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! LayerNormalization(x + skip, gamma, beta)          ->  com.microsoft.SkipLayerNormalization(x, skip, gamma, beta)
 //! LayerNormalization((x + bias) + skip, gamma, beta) ->  …SkipLayerNormalization(x, skip, gamma, beta, bias)
+//! LayerNormalization((x + skip) + bias, gamma, beta) ->  …SkipLayerNormalization(x, skip, gamma, beta, bias)
 //! RMSNormalization(x + skip, gamma)                  ->  com.microsoft.SkipSimplifiedLayerNormalization(x, skip, gamma)
 //! ```
 //!
@@ -115,6 +116,11 @@ struct Summands {
 impl Summands {
     fn read(cx: &Context<'_>, add: NodeId) -> Result<Self, Miss> {
         let (a, b, sum) = operands(cx, add)?;
+        if let Some((inner, bias)) = with_bias(cx, a, b)
+            && let Some((x, skip)) = summed(cx, cx.node(add).region(), inner)
+        {
+            return Ok(Self { x, skip, bias: Some(bias) });
+        }
         let whole = same_shape(cx, a, sum) && same_shape(cx, b, sum);
         require!(whole, sum, "the operands are not proven to be of one shape");
         let biased = [(a, b), (b, a)].into_iter().find_map(|(inner, skip)| {
@@ -123,6 +129,14 @@ impl Summands {
         });
         Ok(biased.unwrap_or(Self { x: a, skip: b, bias: None }))
     }
+}
+
+/// Two values of one shape of which nothing but this is the sum.
+fn summed(cx: &Context<'_>, region: RegionId, value: ValueId) -> Option<(ValueId, ValueId)> {
+    let add = cx.graph.producer_is(value, "Add").filter(|_| cx.graph.value(value).uses().len() == 1)?;
+    let (a, b, sum) = operands(cx, add).ok()?;
+    let whole = same_shape(cx, a, sum) && same_shape(cx, b, sum);
+    (whole && cx.node(add).region() == region).then_some((a, b))
 }
 
 /// A value and the bias of which nothing but this is the sum.

@@ -127,7 +127,8 @@ fn operators_come_back_from_what_they_stand_for() {
 fn what_a_language_model_is_made_of_comes_back() {
     let place = Place::new();
     let input = folder("models").join("minilm-l6.onnx");
-    let enable = ["--target", "ort-cpu", "--opset", "17", "--enable", "fuse-bias-gelu,fuse-embed-norm,fuse-skip-norm"];
+    let enable =
+        ["--target", "ort-cpu", "--opset", "17", "--enable", "fuse-bias-gelu,fuse-embed-norm,fuse-skip-norm"];
     optimize(&place, input.to_str().unwrap(), "fused.onnx", &enable);
     let made = ["BiasGelu", "EmbedLayerNormalization", "SkipLayerNormalization"].map(str::to_owned);
     assert_eq!(foreign(&place, "fused.onnx"), BTreeMap::from_iter(made.into_iter().zip([6, 1, 12])));
