@@ -123,7 +123,8 @@ fn parameters(cx: &Context<'_>, node: NodeId) -> Result<Vec<f32>, Miss> {
             let y = cx.node(node).outputs()[0];
             let bounds = clip_bounds(cx, node);
             let (low, high) = bounds.ok_or_else(|| Miss::because("a bound is no constant number", y))?;
-            require!(low <= high, y, "the bounds cross");
+            let crossed = low > high;
+            require!(!crossed, y, "the bounds cross");
             vec![low as f32, high as f32]
         }
         _ => Vec::new(),
