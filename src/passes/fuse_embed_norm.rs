@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Reassociates. The summands in any order, segments or none; where the sum is read elsewhere too, it is the node's last
-//! result. Places that count from 0 are left out, also as exporters cut them from a longer row, and a constant of one row for each place is the table of positions
-//! itself. Indices of 64 bits are cast to 32, which are all that the node takes.
+//! result. Places that count from 0 are left out, also as exporters cut them from a longer row, and a constant of one row for
+//! each place is the table of positions itself. Indices of 64 bits are cast to 32, which are all that the node takes.
 //!
 //! ONNX Runtime makes the same node itself while it loads a model. In the file it is for those who run models with its
 //! optimizations off or save them for devices; a target's table says whether the pass runs unasked. The node takes no
