@@ -35,11 +35,16 @@ impl Fusion for FuseGelu {
 
     fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Var) {
         let x = p.any();
-        let t = p.op("Erf", [p.either([x / SQRT_2, x * FRAC_1_SQRT_2])]) + 1.0;
-        (p.either([x * t * 0.5, x * t / 2.0, x * (t / 2.0), x / 2.0 * t]), x.var())
+        (formula(p, x), x.var())
     }
 
     fn rewrite(&self, m: &Match<'_>, x: &Var) -> Result<Patch, Miss> {
         Ok(Patch::op("Gelu", [m.get(*x)]))
     }
+}
+
+/// The formula, of a value that a pattern stands for.
+pub(super) fn formula<'p>(p: &'p Patterns, x: Pat<'p>) -> Pat<'p> {
+    let t = p.op("Erf", [p.either([x / SQRT_2, x * FRAC_1_SQRT_2])]) + 1.0;
+    p.either([x * t * 0.5, x * t / 2.0, x * (t / 2.0), x / 2.0 * t])
 }

@@ -40,14 +40,19 @@ impl Fusion for FuseGeluTanh {
 
     fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Var) {
         let x = p.any();
-        let cube = p.either([p.op("Pow", [x, p.scalar(3.0)]) * CUBIC, x * x * x * CUBIC]);
-        let square = p.either([p.op("Pow", [x, p.scalar(2.0)]) * CUBIC, x * x * CUBIC]);
-        let inner = p.either([(x + cube) * SQRT_2_OVER_PI, x * (square + 1.0) * SQRT_2_OVER_PI]);
-        let t = p.op("Tanh", [inner]) + 1.0;
-        (x * t * 0.5, x.var())
+        (formula(p, x), x.var())
     }
 
     fn rewrite(&self, m: &Match<'_>, x: &Var) -> Result<Patch, Miss> {
         Ok(Patch::op("Gelu", [m.get(*x)]).attr("approximate", "tanh"))
     }
+}
+
+/// The formula, of a value that a pattern stands for.
+pub(super) fn formula<'p>(p: &'p Patterns, x: Pat<'p>) -> Pat<'p> {
+    let cube = p.either([p.op("Pow", [x, p.scalar(3.0)]) * CUBIC, x * x * x * CUBIC]);
+    let square = p.either([p.op("Pow", [x, p.scalar(2.0)]) * CUBIC, x * x * CUBIC]);
+    let inner = p.either([(x + cube) * SQRT_2_OVER_PI, x * (square + 1.0) * SQRT_2_OVER_PI]);
+    let t = p.op("Tanh", [inner]) + 1.0;
+    x * t * 0.5
 }

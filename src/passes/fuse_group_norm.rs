@@ -63,6 +63,26 @@ impl Rule for Reshaped {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
+        let Grouped { x, groups, epsilon } = Grouped::read(cx, node)?;
+        let (dtype, shape) = operand(cx, x)?;
+        let mut patch = Patch::new();
+        let ones = patch.constant(uniform(dtype, &shape[1..2], 1.0, x)?);
+        let zeros = patch.constant(uniform(dtype, &shape[1..2], 0.0, x)?);
+        patch.node(NORM, [x.into(), ones, zeros]);
+        Ok(patch.attr("num_groups", groups).attr("epsilon", epsilon))
+    }
+}
+
+/// The formula without scale and bias.
+pub(super) struct Grouped {
+    pub(super) x: ValueId,
+    pub(super) groups: i64,
+    pub(super) epsilon: f32,
+}
+
+impl Grouped {
+    /// That of the `Reshape` that restores the shape.
+    pub(super) fn read(cx: &Context<'_>, node: NodeId) -> std::result::Result<Self, Miss> {
         let n = cx.node(node);
         let inner = n.input(0).ok_or(Miss::Silent)?;
         if cx.graph.producer_is(inner, "InstanceNormalization").is_none() {
@@ -80,14 +100,9 @@ impl Rule for Reshaped {
         require!(cx.uniform(scale) == Some(1.0), scale, "there is a scale inside the groups");
         require!(cx.uniform(bias) == Some(0.0), bias, "there is a bias inside the groups");
         require!(same_shape(cx, x, n.outputs()[0]), x, "the shape is not proven to be restored");
-        let (dtype, shape) = operand(cx, x)?;
         let groups = groups(cx, x, grouped)?;
-        let mut patch = Patch::new();
-        let ones = patch.constant(uniform(dtype, &shape[1..2], 1.0, x)?);
-        let zeros = patch.constant(uniform(dtype, &shape[1..2], 0.0, x)?);
-        patch.node(NORM, [x.into(), ones, zeros]);
         let epsilon = cx.float(norm, "epsilon").ok_or(Miss::Silent)?;
-        Ok(patch.attr("num_groups", groups).attr("epsilon", epsilon))
+        Ok(Self { x, groups, epsilon })
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! LayerNormalization(x + skip, gamma, beta)          ->  com.microsoft.SkipLayerNormalization(x, skip, gamma, beta)
 //! LayerNormalization((x + bias) + skip, gamma, beta) ->  …SkipLayerNormalization(x, skip, gamma, beta, bias)
+//! LayerNormalization((x + skip) + bias, gamma, beta) ->  …SkipLayerNormalization(x, skip, gamma, beta, bias)
 //! RMSNormalization(x + skip, gamma)                  ->  com.microsoft.SkipSimplifiedLayerNormalization(x, skip, gamma)
 //! ```
 //!
@@ -16,7 +17,7 @@
 //! scales that are computed, double precision.
 
 use crate::ir::{NodeId, OpId, RegionId, ValueId};
-use crate::passes::linear::same_shape;
+use crate::passes::linear::{is_of_channels, same_shape, with_bias};
 use crate::require;
 use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
 use crate::tensor::DType;
@@ -94,7 +95,7 @@ impl Rule for FuseSkipNorm {
 }
 
 /// Whether the normalization is one that the node does.
-fn fits(cx: &Context<'_>, node: NodeId, sum: ValueId) -> Result<(), Miss> {
+pub(super) fn fits(cx: &Context<'_>, node: NodeId, sum: ValueId) -> Result<(), Miss> {
     let rank = cx.graph.rank(sum).ok_or_else(|| Miss::because("the rank of the sum is not known", sum))?;
     require!(matches!(rank, 2 | 3), sum, "the sum is not of rank 2 or 3");
     let axis = cx.int(node, "axis").unwrap_or(-1);
@@ -115,6 +116,11 @@ struct Summands {
 impl Summands {
     fn read(cx: &Context<'_>, add: NodeId) -> Result<Self, Miss> {
         let (a, b, sum) = operands(cx, add)?;
+        if let Some((inner, bias)) = with_bias(cx, a, b)
+            && let Some((x, skip)) = summed(cx, cx.node(add).region(), inner)
+        {
+            return Ok(Self { x, skip, bias: Some(bias) });
+        }
         let whole = same_shape(cx, a, sum) && same_shape(cx, b, sum);
         require!(whole, sum, "the operands are not proven to be of one shape");
         let biased = [(a, b), (b, a)].into_iter().find_map(|(inner, skip)| {
@@ -125,6 +131,14 @@ impl Summands {
     }
 }
 
+/// Two values of one shape of which nothing but this is the sum.
+fn summed(cx: &Context<'_>, region: RegionId, value: ValueId) -> Option<(ValueId, ValueId)> {
+    let add = cx.graph.producer_is(value, "Add").filter(|_| cx.graph.value(value).uses().len() == 1)?;
+    let (a, b, sum) = operands(cx, add).ok()?;
+    let whole = same_shape(cx, a, sum) && same_shape(cx, b, sum);
+    (whole && cx.node(add).region() == region).then_some((a, b))
+}
+
 /// A value and the bias of which nothing but this is the sum.
 fn biased(cx: &Context<'_>, region: RegionId, value: ValueId) -> Option<(ValueId, ValueId)> {
     let add = cx.graph.producer_is(value, "Add").filter(|_| cx.graph.value(value).uses().len() == 1)?;
@@ -132,8 +146,7 @@ fn biased(cx: &Context<'_>, region: RegionId, value: ValueId) -> Option<(ValueId
     if cx.node(add).region() != region {
         return None;
     }
-    let (x, bias) = if cx.graph.is_const(b) { (a, b) } else { (b, a) };
-    (is_of_channels(cx, bias, sum) && same_shape(cx, x, sum)).then_some((x, bias))
+    with_bias(cx, a, b).filter(|(x, _)| same_shape(cx, *x, sum))
 }
 
 fn operands(cx: &Context<'_>, add: NodeId) -> Result<(ValueId, ValueId, ValueId), Miss> {
@@ -142,12 +155,4 @@ fn operands(cx: &Context<'_>, add: NodeId) -> Result<(ValueId, ValueId, ValueId)
         (Some(a), Some(b), None, [sum]) => Ok((a, b, *sum)),
         _ => Err(Miss::Silent),
     }
-}
-
-/// Whether a constant has one number for each channel of a value.
-fn is_of_channels(cx: &Context<'_>, constant: ValueId, value: ValueId) -> bool {
-    let (Some([size]), Some([.., channels])) = (cx.graph.shape(constant), cx.graph.shape(value)) else {
-        return false;
-    };
-    cx.graph.is_const(constant) && size.same(channels).is_proven()
 }

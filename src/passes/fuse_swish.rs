@@ -8,9 +8,12 @@
 //! Reassociates. Runs only where it is asked for by name: ONNX Runtime has a kernel for the two nodes together, and none
 //! for `Swish`, which it expands into three and does not take beyond opset 24.
 //!
+//! Refused: a factor in double precision that single precision has not got.
+//!
 //! Needs opset 24.
 
 use crate::ir::OpId;
+use crate::require;
 use crate::rewrite::{Exactness, Fusion, Match, Meta, Miss, Pat, Patch, Patterns, Var, Work};
 
 /// See the [module](self).
@@ -25,7 +28,7 @@ pub fn pass() -> Work {
 /// Handles into the formula.
 #[derive(Clone, Copy, Debug)]
 pub struct Vars {
-    x: Var,
+    pub(super) x: Var,
     alpha: Var,
 }
 
@@ -40,16 +43,31 @@ impl Fusion for FuseSwish {
     };
 
     fn pattern<'p>(&self, p: &'p Patterns) -> (Pat<'p>, Vars) {
-        let (x, alpha) = (p.any(), p.number());
-        let gate = p.either([p.op("Sigmoid", [x]), p.op("Sigmoid", [x * alpha])]);
-        (x * gate, Vars { x: x.var(), alpha: alpha.var() })
+        formula(p)
     }
 
     fn rewrite(&self, m: &Match<'_>, v: &Vars) -> Result<Patch, Miss> {
         let patch = Patch::op("Swish", [m.get(v.x)]);
-        Ok(match m.try_get(v.alpha) {
-            Some(_) => patch.attr("alpha", m.number(v.alpha) as f32),
+        Ok(match v.factor(m)? {
+            Some(alpha) => patch.attr("alpha", alpha),
             None => patch,
         })
+    }
+}
+
+/// The formula.
+pub(super) fn formula(p: &Patterns) -> (Pat<'_>, Vars) {
+    let (x, alpha) = (p.any(), p.number());
+    let gate = p.either([p.op("Sigmoid", [x]), p.op("Sigmoid", [x * alpha])]);
+    (x * gate, Vars { x: x.var(), alpha: alpha.var() })
+}
+
+impl Vars {
+    /// The factor inside, where there is one: an attribute holds a number of single precision.
+    pub(super) fn factor(&self, m: &Match<'_>) -> Result<Option<f32>, Miss> {
+        let Some(at) = m.try_get(self.alpha) else { return Ok(None) };
+        let alpha = m.number(self.alpha) as f32;
+        require!(f64::from(alpha) == m.number(self.alpha), at, "the factor is no number of single precision");
+        Ok(Some(alpha))
     }
 }

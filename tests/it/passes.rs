@@ -23,7 +23,7 @@ mod kernels;
 mod pages;
 mod parity;
 
-pub(crate) use parity::{compare as close, random as random_tensor};
+pub(crate) use parity::{compare as close, random as random_tensor, spelled};
 
 use crate::fixtures::onnx_runtime;
 use fixture::{Expect, Fixture};

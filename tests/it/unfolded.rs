@@ -78,6 +78,72 @@ fn attention_comes_back_from_its_formula() {
     assert_eq!(foreign(&place, "again.onnx"), foreign(&place, "fused.onnx"));
 }
 
+/// One of each operator that passes of another name write as standard ones.
+const FUSED: &str = r#"<ir_version: 10, opset_import: ["" : 17, "com.microsoft" : 1]>
+g (int32[2,N] i, int32[2,N] t, float[2,2,3,3] x, float[2,2,2,2] z, float[2,N,4] v)
+    => (float[2,N,4] e, float[2,N,4] y, float[2,2,2,2] c)
+<
+    float[5,4] w = {1, 2, 3, 4, -1, -2, 0.5, 1, 0.25, 2, -3, 1, 0.5, -1, 2, 1, 0, -0.5, 1, 1},
+    float[6,4] p = {1, 0, 3, 4, -1, 2, 0.5, 1, 0.25, 2, 3, 1, 0.5, -1, 2, 1, 0, -0.5, 1, 1, 2, 2, 1, 0},
+    float[2,4] s = {0.5, 1, -1, 0, 2, 1, 0, -0.5}, float[4] g = {1, 0.5, -2, 3}, float[4] b = {0.5, -1, 0, 2},
+    float[2,2,2,2] k = {1, -1, 0.5, 2, 0.25, 1, -2, 1, 0.5, 0.5, -1, 1, 2, 1, -0.5, 1}, float[2] o = {0.5, -1}, float[2,2,1,1] r = {1, -0.5, 2, 1}
+>
+{
+    e, m = com.microsoft.EmbedLayerNormalization <epsilon = 0.001> (i, t, w, p, s, g, b)
+    f = com.microsoft.BiasGelu (v, b)
+    q = com.microsoft.FastGelu (f, g)
+    y = com.microsoft.QuickGelu <alpha = 1.5> (q)
+    d = com.microsoft.FusedConv <activation = "LeakyRelu", activation_params = [0.25]> (x, k, o)
+    c = com.microsoft.FusedConv <activation = "Relu", kernel_shape = [1, 1]> (d, r, , z)
+}
+"#;
+
+/// Writes a model with standard operators and fuses it again: proved, and the same operators as before.
+fn comes_back(place: &Place, file: &str, target: &str, passes: &[&str]) {
+    let before = foreign(place, file);
+    optimize(place, file, "plain.onnx", &["--target", "tensorrt"]);
+    assert_eq!(foreign(place, "plain.onnx"), BTreeMap::new());
+    let enable: Vec<String> = passes.iter().map(|id| format!("--enable={id}")).collect();
+    let options: Vec<&str> =
+        ["--target", target].into_iter().chain(enable.iter().map(String::as_str)).collect();
+    optimize(place, "plain.onnx", "again.onnx", &options);
+    assert_eq!(foreign(place, "again.onnx"), before);
+}
+
+/// What runs by name where ONNX Runtime fuses by itself.
+const NAMED: [&str; 5] =
+    ["fuse-bias-gelu", "fuse-conv-activation", "fuse-embed-norm", "fuse-fast-gelu", "fuse-quick-gelu"];
+
+#[test]
+fn operators_come_back_from_what_they_stand_for() {
+    let place = Place::new();
+    place.model("m.onnx", FUSED);
+    comes_back(&place, "m.onnx", "ort-cpu", &NAMED);
+    place.model("d.onnx", CHANNELS_LAST);
+    comes_back(&place, "d.onnx", "ort-cuda", &[]);
+}
+
+#[test]
+fn what_a_language_model_is_made_of_comes_back() {
+    let place = Place::new();
+    let input = folder("models").join("minilm-l6.onnx");
+    let enable =
+        ["--target", "ort-cpu", "--opset", "17", "--enable", "fuse-bias-gelu,fuse-embed-norm,fuse-skip-norm"];
+    optimize(&place, input.to_str().unwrap(), "fused.onnx", &enable);
+    let made = ["BiasGelu", "EmbedLayerNormalization", "SkipLayerNormalization"].map(str::to_owned);
+    assert_eq!(foreign(&place, "fused.onnx"), BTreeMap::from_iter(made.into_iter().zip([6, 1, 12])));
+    comes_back(&place, "fused.onnx", "ort-cpu", &["fuse-bias-gelu", "fuse-embed-norm", "fuse-skip-norm"]);
+}
+
+const CHANNELS_LAST: &str = r#"<ir_version: 10, opset_import: ["" : 17, "com.microsoft" : 1]>
+g (float[2,4,4,8] x) => (float[2,4,4,8] y)
+<float[8] g = {1, 2, 0.5, -1, 1, 1, 3, 2}, float[8] b = {0, 1, 0, -1, 0.5, 0, 2, 0}>
+{
+    n = com.microsoft.GroupNorm <groups = 4, activation = 1> (x, g, b)
+    y = com.microsoft.GroupNorm <groups = 2, activation = 0> (n, g, b)
+}
+"#;
+
 /// `s` is read twice, so that something is left to do beside the operators that only a GPU has.
 const DIFFUSION: &str = r#"<ir_version: 10, opset_import: ["" : 17, "com.microsoft" : 1]>
 g (float[2,4,4,8] x, float[2,4,4,8] k) => (float[2,4,4,8] y, float[2,16,4] z)

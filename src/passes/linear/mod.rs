@@ -89,6 +89,20 @@ pub(super) fn same_dims(a: &[Dim], b: &[Dim]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y).is_proven())
 }
 
+/// Whether a constant has one number for each channel of a value, which is its last dim.
+pub(super) fn is_of_channels(cx: &Context<'_>, constant: ValueId, value: ValueId) -> bool {
+    let (Some([size]), Some([.., channels])) = (cx.graph.shape(constant), cx.graph.shape(value)) else {
+        return false;
+    };
+    cx.graph.is_const(constant) && size.same(channels).is_proven()
+}
+
+/// Of two summands the one that gives the sum its shape, and the one that is its bias.
+pub(super) fn with_bias(cx: &Context<'_>, a: ValueId, b: ValueId) -> Option<(ValueId, ValueId)> {
+    let (x, bias) = if cx.graph.is_const(b) { (a, b) } else { (b, a) };
+    is_of_channels(cx, bias, x).then_some((x, bias))
+}
+
 /// A constant that the file need not hold twice once it is changed for one reader.
 pub(super) fn own_constant(cx: &Context<'_>, value: ValueId, what: &str) -> Result<Tensor, Miss> {
     require!(cx.graph.is_const(value), value, "the {what} is no constant");

@@ -2,11 +2,15 @@
 
 use super::fixture::{Feed, Fixture};
 use crate::fixtures::onnx_runtime;
+use onnxpress::diag::Diags;
 use onnxpress::io;
-use onnxpress::ir::{Dim, Model};
+use onnxpress::ir::{Dim, Model, OpId};
+use onnxpress::pipeline::{self, Means, Options, Silent, registry};
 use onnxpress::rewrite::Exactness;
 use onnxpress::runtime::{RunValue, Runtime, SessionOptions, Source};
+use onnxpress::target::Target;
 use onnxpress::tensor::{DType, Tensor};
+use std::sync::LazyLock;
 
 /// The size of a symbolic dim where the fixture does not say.
 const SIZE: usize = 3;
@@ -43,8 +47,23 @@ fn answers(model: &Model, fixture: &Fixture, like: &[Tensor]) -> Result<Vec<Tens
     outputs.zip(like).map(answer).collect()
 }
 
+/// The model, with the formulas of operators that no CPU has a kernel of.
+pub(crate) fn spelled(model: &Model) -> Model {
+    static CPU: LazyLock<Target> = LazyLock::new(|| Target::named("ort-cpu").unwrap());
+    let foreign = |op: OpId| op.domain == "com.microsoft" && !CPU.takes(op, 1);
+    let mut spelled = model.clone();
+    if model.graph.nodes().any(|(_, node)| foreign(node.op())) {
+        let unfolds = registry().into_iter().filter(|e| !e.work().unfolds().is_empty());
+        let only = unfolds.map(|e| e.id().to_owned()).collect();
+        let means = Means { runtime: None, growth_budget: 0 };
+        let options = Options { only, ..Options::new(CPU.clone()) };
+        pipeline::run(&mut spelled, &options, means, &mut Diags::new(), &mut Silent).unwrap();
+    }
+    spelled
+}
+
 fn run(model: &Model, feeds: &[(String, RunValue)]) -> Result<Vec<Tensor>, String> {
-    let bytes = io::to_bytes(model).map_err(|e| format!("writing: {e:?}"))?;
+    let bytes = io::to_bytes(&spelled(model)).map_err(|e| format!("writing: {e:?}"))?;
     let mut session = onnx_runtime()
         .session(&Source::bytes(bytes), &SessionOptions::default())
         .map_err(|e| format!("session: {e}"))?;

@@ -8,6 +8,7 @@ mod einsum;
 mod elementwise;
 mod foreign;
 mod formulas;
+mod fused;
 mod layers;
 mod linears;
 mod moved;
@@ -235,7 +236,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(48) {
+        match self.below(57) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -281,6 +282,11 @@ impl Generator {
             37 | 38 if self.smooth => self.normalized(),
             46 if self.smooth => self.residual(),
             47 if self.smooth => self.rotary(),
+            48 | 54 if self.smooth => self.biased_gelu(),
+            49 if self.smooth => self.gated(),
+            50 | 51 if self.smooth => self.activated(),
+            52 if self.smooth => self.embedded(),
+            53 | 55 | 56 if self.smooth => self.grouped_last(),
             20 => self.clip(),
             _ if self.smooth => self.normalization(),
             _ => self.jump(),

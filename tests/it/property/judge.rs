@@ -6,7 +6,7 @@ use super::noise::floors;
 use super::sketch::Sketch;
 use super::special;
 use crate::fixtures::onnx_runtime;
-use crate::passes::{close, random_tensor};
+use crate::passes::{close, random_tensor, spelled};
 use onnxpress::diag::Diags;
 use onnxpress::io;
 use onnxpress::ir::{Def, Dim, Model, Use, ValueId, captures};
@@ -94,7 +94,8 @@ pub(super) fn check(seed: u64, sketch: &Sketch) -> Result<Passed, Failure> {
         return Err(real(format!("{:?} became {:?}", signature(&original), signature(&after))));
     }
     let by = || format!("{:?}, {}", changed(&outcome), setting());
-    let mut now = session(bytes.clone()).map_err(|e| real(format!("{e}; {}", by())))?;
+    let runnable = io::to_bytes(&spelled(&after)).map_err(real)?;
+    let mut now = session(runnable).map_err(|e| real(format!("{e}; {}", by())))?;
     let (mut special, mut excused) = (0, 0);
     for (feeds, want, is_special) in sets {
         let got = answers(&original, &mut *now, &feeds).map_err(|e| match e.contains(LOST) {

@@ -36,6 +36,10 @@ impl Generator {
         } else {
             x
         };
+        self.gelu_of(&x);
+    }
+
+    pub(super) fn gelu_of(&mut self, x: &Value) {
         let numbers = [std::f64::consts::SQRT_2, 1.0, 0.5].map(|n| self.scalar(n));
         let wide = numbers
             .iter()
@@ -57,6 +61,10 @@ impl Generator {
 
     pub(super) fn gelu_tanh(&mut self) {
         let x = self.pick();
+        self.gelu_tanh_of(&x);
+    }
+
+    pub(super) fn gelu_tanh_of(&mut self, x: &Value) {
         let numbers = [3.0, 0.044_715, 0.797_884_560_802_865_4, 1.0, 0.5].map(|n| self.scalar(n));
         let wide = numbers
             .iter()
