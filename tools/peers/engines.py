@@ -47,10 +47,20 @@ def foretold(binary, path):
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == REFUSED
 
 
+def input_shapes(model):
+    """Shapes of the first made-up inputs that the model runs on."""
+    running, failure = models.session(model, optimized=False), None
+    for choice in models.SHAPES:
+        try:
+            feeds, _ = models.runnable_feeds(running, **choice)
+            return {name: list(value.shape) for name, value in feeds.items()}
+        except Exception as error:  # ONNX Runtime raises several unrelated kinds
+            failure = error
+    raise failure
+
+
 def examine(python, binary, model, row, store, scratch):
-    feeds, _ = models.runnable_feeds(models.session(model, optimized=False), **models.SHAPES[0])
-    shapes = {name: list(value.shape) for name, value in feeds.items()}
-    found = {}
+    shapes, found = input_shapes(model), {}
     for tool in (ORIGINAL,) + TOOLS:
         path = model
         if tool != ORIGINAL:
