@@ -18,6 +18,7 @@ mod recomposed;
 mod reduce;
 mod residual;
 mod sizes;
+mod stored;
 
 use super::sketch::Sketch;
 use super::special;
@@ -236,7 +237,7 @@ impl Generator {
     }
 
     fn step(&mut self) {
-        match self.below(57) {
+        match self.below(58) {
             0 => self.unary(),
             1 => self.binary(),
             2 => self.neutral(),
@@ -287,6 +288,7 @@ impl Generator {
             50 | 51 if self.smooth => self.activated(),
             52 if self.smooth => self.embedded(),
             53 | 55 | 56 if self.smooth => self.grouped_last(),
+            57 if self.smooth => self.stored(),
             20 => self.clip(),
             _ if self.smooth => self.normalization(),
             _ => self.jump(),
