@@ -42,8 +42,7 @@ fn meets(limit: &Limit, node: &Asked<'_>, known: &dyn Fn(ValueId) -> bool) -> bo
         types && limit.without().all(|(of, set)| !node.types(of).iter().any(|word| set.contains(word)));
     let attrs =
         limit.attr.iter().all(|(name, allowed)| attr(node, name).is_none_or(|v| admitted(&v, allowed)));
-    let outside = limit.outside.split_whitespace().all(|op| !node.lies_in(op));
-    ranks && constant && fixed && absent && types && attrs && outside
+    ranks && constant && fixed && absent && types && attrs
 }
 
 /// An attribute as the tables write it; what ONNX says that absence means where it is absent.

@@ -35,13 +35,6 @@ impl<'a> Asked<'a> {
         (self.node.op().domain, self.node.op().name)
     }
 
-    /// Whether it lies in a body of a node of this op, or in one that does.
-    pub(super) fn lies_in(&self, op: &str) -> bool {
-        let owner = |region| self.graph.region(region).parent();
-        let mut owners = self.graph.enclosing(self.node.region()).filter_map(owner);
-        owners.any(|owner| self.graph.node(owner).op().is(op))
-    }
-
     /// The version of the op that is in force: the opset that brought it. `None` for an unknown op.
     pub(super) fn version(&self) -> Option<i64> {
         self.schema.map(|s| s.since)

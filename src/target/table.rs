@@ -102,9 +102,6 @@ pub struct Limit {
     /// Formal inputs and outputs that must be left out.
     #[serde(default)]
     pub absent: String,
-    /// Ops in whose bodies they must not lie, at whatever depth.
-    #[serde(default)]
-    pub outside: String,
     /// Values that an attribute may have, none where it must be left out; a list of integers is written with blanks, and any
     /// number of equal ones as `1*`.
     #[serde(default)]
