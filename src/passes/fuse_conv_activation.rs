@@ -65,6 +65,8 @@ impl Rule for FuseConvActivation {
         require!(cx.graph.dtype(y) == Some(DType::F32), y, "the type is not float");
         let parameters = parameters(cx, node)?;
         let n = cx.node(conv);
+        let quantized = n.input(0).is_some_and(|x| cx.graph.producer_is(x, "DequantizeLinear").is_some());
+        require!(!quantized, y, "the convolution is quantized, which runtimes compute in whole numbers");
         let mut inputs: Vec<Ref> = (0..3).map(|at| n.input(at).into()).collect();
         match summand {
             Some(z) => inputs.push(z.into()),

@@ -7,11 +7,11 @@
 //!
 //! Exact. `q` is a constant of INT8 or UINT8. `s` and `z` are constants: one number, or one for each index of one axis.
 //!
-//! TensorRT refuses bytes that anything but a `DequantizeLinear` reads, and multiplies with such a weight in one layer. ONNX
+//! TensorRT refuses INT8 that anything but a `DequantizeLinear` reads, and multiplies with such a weight in one layer. ONNX
 //! Runtime turns `Cast` and `Mul` of constants into floats while it loads a model, and computes a `DequantizeLinear` at
 //! every run, so there it runs by name only.
 //!
-//! Refused: scales that are not positive, zero points that the type of the constant does not hold or where the target
+//! Refused: types that the target does not take, constants of one number, scales that are not positive, zero points that the type of the constant does not hold or where the target
 //! takes none, one number for each index of an axis before opset 13, half precision before opset 19.
 
 use crate::error::Result;
@@ -21,6 +21,7 @@ use crate::require;
 use crate::rewrite::{
     Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Ref, Rule, Work, settle,
 };
+use crate::target::TypeSet;
 use crate::tensor::{DType, Tensor};
 
 /// See the [module](self).
@@ -48,14 +49,20 @@ impl Pass for FuseDequantize {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        let symmetric = cx.target.qdq.as_ref().is_some_and(|q| q.symmetric);
-        settle(&[&Scaled { symmetric }], model, cx)
+        let rule = match &cx.target.qdq {
+            Some(qdq) => Scaled { symmetric: qdq.symmetric, types: Some(TypeSet::parse(&qdq.types)) },
+            None => Scaled { symmetric: false, types: None },
+        };
+        settle(&[&rule], model, cx)
     }
 }
 
-/// The rule, for targets whose zero points are zero and for others.
+/// The rule, as the target demands it of quantized nodes.
 struct Scaled {
+    /// Zero points are zero.
     symmetric: bool,
+    /// The types that are taken; all where nothing is said.
+    types: Option<TypeSet>,
 }
 
 impl Rule for Scaled {
@@ -76,10 +83,13 @@ impl Rule for Scaled {
             (None, Some(bytes)) => (bytes, a),
             _ => return Err(Miss::Silent),
         };
-        let dtype = cx.graph.dtype(n.outputs()[0]);
-        let taken = dtype == Some(DType::F32) || dtype == Some(DType::F16) && cx.opset() >= 19;
-        require!(taken, scale, "the type is not one to which this opset dequantizes");
+        let dtype = cx.graph.dtype(n.outputs()[0]).ok_or(Miss::Silent)?;
+        let made = dtype == DType::F32 || dtype == DType::F16 && cx.opset() >= 19;
+        require!(made, scale, "the type is not one to which this opset dequantizes");
         let constant = cx.graph.const_value(bytes.value).ok_or(Miss::Silent)?;
+        require!(constant.rank() > 0, bytes.value, "the constant is one number");
+        let taken = self.types.as_ref().is_none_or(|types| types.contains(constant.dtype().name()));
+        require!(taken, bytes.value, "the target does not take the constant's type");
         let steps = channelwise(cx, scale, constant.rank())?;
         require!(
             steps.values.iter().all(|s| s.is_finite() && *s > 0.0),
@@ -92,8 +102,14 @@ impl Rule for Scaled {
         };
         let symmetric = zeros.values.iter().all(|z| *z == 0.0);
         require!(symmetric || !self.symmetric, bytes.zero, "the target takes no zero point but zero");
+        require!(fits(&constant, &zeros), bytes.zero, "the type of the constant does not hold a zero point");
         let parts = Parts { constant: &constant, steps, zeros };
-        parts.patch(cx, bytes.value, dtype.unwrap_or(DType::F32)).ok_or_else(|| {
+        require!(
+            parts.axis().is_none() || cx.opset() >= 13,
+            scale,
+            "one number for each index of an axis needs opset 13"
+        );
+        parts.patch(bytes.value, dtype).ok_or_else(|| {
             Miss::because("scale and zero point are no numbers for one axis of the constant", scale)
         })
     }
@@ -128,6 +144,12 @@ fn channelwise(cx: &Context<'_>, value: ValueId, rank: usize) -> std::result::Re
     Channelwise::of(&constant).ok_or_else(|| Miss::because("it varies along several axes", value))
 }
 
+/// Whether the type of a constant holds the zero points.
+fn fits(constant: &Tensor, zeros: &Channelwise) -> bool {
+    let (least, most) = if constant.dtype() == DType::I8 { (-128.0, 127.0) } else { (0.0, 255.0) };
+    zeros.values.iter().all(|z| z.fract() == 0.0 && (least..=most).contains(z))
+}
+
 struct Parts<'t> {
     constant: &'t Tensor,
     steps: Channelwise,
@@ -135,7 +157,7 @@ struct Parts<'t> {
 }
 
 impl Parts<'_> {
-    fn patch(&self, cx: &Context<'_>, value: ValueId, dtype: DType) -> Option<Patch> {
+    fn patch(&self, value: ValueId, dtype: DType) -> Option<Patch> {
         let mut patch = Patch::new();
         let Some(from_end) = self.axis() else {
             let operands =
@@ -146,9 +168,6 @@ impl Parts<'_> {
         let axis = self.constant.rank().checked_sub(from_end + 1)?;
         let channels = self.constant.shape()[axis];
         let (steps, zeros) = (self.steps.along(from_end, channels)?, self.zeros.along(from_end, channels)?);
-        if cx.opset() < 13 {
-            return None;
-        }
         let operands = self.operands(&mut patch, value, dtype, &[channels], &steps, &zeros)?;
         patch.node(DEQUANTIZE, operands);
         patch.set_attr("axis", axis as i64);
@@ -169,13 +188,8 @@ impl Parts<'_> {
         steps: &[f64],
         zeros: &[f64],
     ) -> Option<[Ref; 3]> {
-        let bytes = self.constant.dtype();
-        let (least, most) = if bytes == DType::I8 { (-128.0, 127.0) } else { (0.0, 255.0) };
-        if !zeros.iter().all(|z| z.fract() == 0.0 && (least..=most).contains(z)) {
-            return None;
-        }
         let scale = patch.constant(Tensor::from_f64s(dtype, shape, steps).ok()?);
-        let zero = patch.constant(Tensor::from_f64s(bytes, shape, zeros).ok()?);
+        let zero = patch.constant(Tensor::from_f64s(self.constant.dtype(), shape, zeros).ok()?);
         Some([value.into(), scale, zero])
     }
 }

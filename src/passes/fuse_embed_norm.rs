@@ -39,6 +39,8 @@ const EMBED: OpId = OpId::microsoft("EmbedLayerNormalization");
 const SUM: usize = 2;
 /// Summands of the largest sum that is looked at.
 const MOST: usize = 3;
+/// Nodes between indices and what counts them that are followed.
+const LONGEST: usize = 8;
 
 const META: Meta = Meta {
     id: "fuse-embed-norm",
@@ -64,7 +66,7 @@ impl Rule for FuseEmbedNorm {
             return Err(Miss::Silent);
         };
         let mut summands = Vec::new();
-        flatten(cx, sum, node, true, &mut summands);
+        flatten(cx, sum, node, 0, &mut summands);
         if !summands.iter().any(|&v| cx.graph.producer_is(v, "Gather").is_some()) || summands.len() < 2 {
             return Err(Miss::Silent);
         }
@@ -90,15 +92,15 @@ impl Rule for FuseEmbedNorm {
 }
 
 /// The summands of a sum; those of sums within, which nothing else reads, are its own.
-fn flatten(cx: &Context<'_>, value: ValueId, reader: NodeId, outermost: bool, found: &mut Vec<ValueId>) {
+fn flatten(cx: &Context<'_>, value: ValueId, reader: NodeId, depth: usize, found: &mut Vec<ValueId>) {
     let sum = cx.graph.producer_is(value, "Add").or_else(|| cx.graph.producer_is(value, "Sum"));
     let own = |sum: &NodeId| {
         let here = cx.node(*sum).region() == cx.node(reader).region();
-        here && (outermost || cx.graph.value(value).uses().len() == 1)
+        here && (depth == 0 || cx.graph.value(value).uses().len() == 1)
     };
     match sum.filter(own) {
-        Some(sum) if found.len() <= MOST => {
-            cx.node(sum).inputs().flatten().for_each(|v| flatten(cx, v, sum, false, found));
+        Some(sum) if found.len() <= MOST && depth < MOST => {
+            cx.node(sum).inputs().flatten().for_each(|v| flatten(cx, v, sum, depth + 1, found));
         }
         _ => found.push(value),
     }
@@ -197,7 +199,10 @@ fn rows(cx: &Context<'_>, value: ValueId, width: &Dim) -> Option<Rows> {
     let (table, ids) = (n.input(0)?, n.input(1)?);
     let fits = matches!(cx.graph.shape(table)?, [_, size] if size.same(width).is_proven());
     let integers = matches!(cx.graph.dtype(ids)?, DType::I32 | DType::I64);
-    (fits && integers && matches!(cx.int(gather, "axis")?, 0 | -2)).then_some(Rows { table, ids })
+    // Gather counts these from the end, the node refuses them.
+    let negative = cx.graph.is_const(ids) && cx.constant_ints(ids)?.iter().any(|&id| id < 0);
+    (fits && integers && !negative && matches!(cx.int(gather, "axis")?, 0 | -2))
+        .then_some(Rows { table, ids })
 }
 
 /// Whether indices are one for each place, the same in all rows.
@@ -228,19 +233,31 @@ fn is_counted(cx: &Context<'_>, ids: ValueId, length: &Dim) -> bool {
             numbers.chunks(row).all(|row| row.iter().enumerate().all(|(i, &n)| n == i as i64))
         });
     }
-    let Some(producer) = cx.graph.producer(ids) else { return false };
-    let n = cx.node(producer);
-    match n.op().name {
-        // What keeps the last axis at its length keeps its elements.
-        "Cast" | "Expand" | "Identity" | "Unsqueeze" => n.input(0).is_some_and(|v| is_counted(cx, v, length)),
-        "Range" => {
-            let is = |at: usize, want: i64| {
-                n.input(at).and_then(|v| cx.graph.const_value(v)?.as_int()).is_some_and(|have| have == want)
-            };
-            is(0, 0) && is(2, 1)
+    let mut whole = ids;
+    for _ in 0..LONGEST {
+        match passed_on(cx, whole, length) {
+            Some(before) => whole = before,
+            None => break,
         }
-        _ => false,
     }
+    cx.graph.producer_is(whole, "Range").is_some_and(|range| {
+        let n = cx.node(range);
+        let is = |at: usize, want: i64| {
+            n.input(at).and_then(|v| cx.graph.const_value(v)?.as_int()).is_some_and(|have| have == want)
+        };
+        is(0, 0) && is(2, 1)
+    })
+}
+
+/// What a value repeats: the same whole numbers along a last axis of this length.
+fn passed_on(cx: &Context<'_>, value: ValueId, length: &Dim) -> Option<ValueId> {
+    let n = cx.node(cx.graph.producer(value)?);
+    let before = n.input(0)?;
+    let wide = |v| matches!(cx.graph.dtype(v), Some(DType::I32 | DType::I64));
+    let op = n.op();
+    let keeps = op.is("Expand") || op.is("Identity") || op.is("Unsqueeze") || op.is("Cast");
+    let along = cx.graph.shape(before)?.last()?.same(length).is_proven();
+    (keeps && along && wide(value) && wide(before)).then_some(before)
 }
 
 /// Proves that indices are the first of 0, 1, … by a length: where that many are not there, no sum would hold them.

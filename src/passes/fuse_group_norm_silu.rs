@@ -43,6 +43,9 @@ pub fn pass() -> Work {
 
 const GROUP_NORM: OpId = OpId::microsoft("GroupNorm");
 
+/// Channels of the largest group for which the kernel has threads (contrib_ops/cuda/diffusion/group_norm_impl.cu).
+const MOST_OF_GROUP: i64 = 512;
+
 const META: Meta = Meta {
     id: "fuse-group-norm-silu",
     summary: "GroupNormalization and SiLU between Transposes become ONNX Runtime's GroupNorm",
@@ -259,6 +262,11 @@ impl Norm {
             channels.ok_or_else(|| Miss::because("the number of channels is not known", self.x))?;
         let even = self.groups > 0 && channels % self.groups == 0 && (channels / self.groups) % 2 == 0;
         require!(even, self.x, "the groups are not of an even number of channels");
+        require!(
+            channels / self.groups <= MOST_OF_GROUP,
+            self.x,
+            "a group has more channels than the kernel takes"
+        );
         let [scale, bias] = [self.scale, self.bias].map(|v| self.weight(cx, patch, v, channels as usize));
         let made = patch.node(GROUP_NORM, [x, scale?, bias?]);
         patch.set_attr("activation", i64::from(silu));

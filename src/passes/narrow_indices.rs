@@ -7,11 +7,10 @@
 //! ```
 //!
 //! Exact. For `Gather`, `GatherElements`, `ScatterElements` and `Slice`; the other operators with indices take INT64 alone.
-//! What a `Cast` widened is read as it was, or is widened to INT32. Bounds of a `Slice` beyond INT32 become its largest or
-//! smallest number: either way the slice ends where the axis does, which no target lets be longer.
+//! What a `Cast` widened is read as it was, or is widened to INT32. The largest number of INT64 as the end of a `Slice` means
+//! the end of the axis, as the largest of INT32 does.
 //!
-//! TensorRT computes indices in the type that the file says, and its plugins and older releases take INT32 alone. ONNX
-//! Runtime gains nothing, so there it runs by name only.
+//! TensorRT computes indices in the type that the file says. ONNX Runtime gains nothing, so there it runs by name only.
 //!
 //! Refused: indices that are computed in INT64, indices that do not fit, a `Slice` of which any bound does not become INT32.
 
@@ -30,6 +29,9 @@ pub fn pass() -> Work {
 
 const SLICE: OpId = OpId::onnx("Slice");
 const CAST: OpId = OpId::onnx("Cast");
+
+/// The operand of a `Slice` that says where it ends.
+const ENDS: usize = 2;
 
 const META: Meta = Meta {
     id: "narrow-indices",
@@ -60,7 +62,8 @@ impl Rule for NarrowIndices {
         let mut inputs: Vec<Ref> = n.inputs().map(Ref::from).collect();
         for at in indices {
             let Some(value) = n.input(at) else { continue };
-            inputs[at] = match Narrow::of(cx, value, is_slice)? {
+            let ends = is_slice && at == ENDS;
+            inputs[at] = match Narrow::of(cx, value, ends)? {
                 Narrow::Constant(tensor) => patch.constant(tensor),
                 Narrow::Value(narrow) => narrow.into(),
                 Narrow::Cast(from) => {
@@ -84,9 +87,9 @@ enum Narrow {
 }
 
 impl Narrow {
-    fn of(cx: &Context<'_>, value: ValueId, clamped: bool) -> Result<Self, Miss> {
+    fn of(cx: &Context<'_>, value: ValueId, ends: bool) -> Result<Self, Miss> {
         if let Some(constant) = cx.graph.const_value(value) {
-            let narrow = narrowed(&constant, clamped);
+            let narrow = narrowed(&constant, ends);
             return narrow
                 .map(Self::Constant)
                 .ok_or_else(|| Miss::because("an index is beyond INT32", value));
@@ -102,11 +105,12 @@ impl Narrow {
     }
 }
 
-fn narrowed(constant: &Tensor, clamped: bool) -> Option<Tensor> {
-    let narrow = |wide: i64| match i32::try_from(wide) {
-        Ok(fits) => Some(fits),
-        Err(_) if clamped => Some(if wide > 0 { i32::MAX } else { i32::MIN }),
-        Err(_) => None,
+fn narrowed(constant: &Tensor, ends: bool) -> Option<Tensor> {
+    // Other ends beyond INT32 mean the size of the axis, from where nothing is left for a step backwards.
+    let narrow = |wide: i64| match wide {
+        i64::MAX if ends => Some(i32::MAX),
+        i64::MIN if ends => Some(i32::MIN),
+        _ => i32::try_from(wide).ok(),
     };
     let numbers: Vec<i32> = constant.to_i64s()?.into_iter().map(narrow).collect::<Option<_>>()?;
     Tensor::from_slice(constant.shape(), &numbers).ok()

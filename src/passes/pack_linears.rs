@@ -20,8 +20,7 @@
 //! Refused: a weight that is read elsewhere, since the file would then hold it twice. A bias that is read elsewhere is
 //! copied where it has less than a hundredth of the weight's bytes, and so are zeros for a product that has none beside
 //! others that have one. Products of two dequantized operands, which runtimes compute in whole numbers with what
-//! quantizes each result. Products without a bias of which each becomes heads that nothing but products read: runtimes
-//! multiply them where they lie, and slices of them only after a copy.
+//! quantizes each result.
 
 mod branch;
 mod plan;
@@ -91,8 +90,6 @@ impl Rule for PackLinears {
         if branches.len() < 2 {
             return Err(refused.unwrap_or(Miss::Silent));
         }
-        let only_moved = branches.iter().all(|b| b.is_only_moved(cx));
-        require!(!only_moved, x, "each result is only moved, and multiplied where it lies");
         plan::best(cx, x, rank, &branches)
     }
 }

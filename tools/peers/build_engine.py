@@ -11,7 +11,7 @@ import sys
 import tensorrt_rtx_bindings as trt
 
 
-LAYER = re.compile(r"^Name: \S+, LayerType: ", re.MULTILINE)
+LAYER = re.compile(r"^Name: .+?, LayerType: ", re.MULTILINE)
 
 
 class Logger(trt.ILogger):

@@ -26,7 +26,7 @@ from stored import Store, load_json, write_json
 
 TOOLS = ("onnxsim", "onnxslim", "onnxpress_trt")
 ORIGINAL = "original"
-REFUSED = 3
+TAKEN, REFUSED = 0, 3
 TIMEOUT_SECONDS = 900
 
 
@@ -44,7 +44,10 @@ def build(python, path, shapes):
 def foretold(binary, path):
     """Whether `check` names a refusal."""
     command = [binary, "check", path, "--target", "tensorrt-rtx", "--json"]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == REFUSED
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    if done.returncode not in (TAKEN, REFUSED):
+        raise RuntimeError("check: exit %d: %s" % (done.returncode, done.stderr.strip()[-300:]))
+    return done.returncode == REFUSED
 
 
 def input_shapes(model):
@@ -101,7 +104,11 @@ def main():
             continue
         with tempfile.TemporaryDirectory(dir=work, prefix="engine-") as scratch:
             store = Store(work, name, row["sha256"])
-            engines[name] = examine(python, binary, row["path"], row, store, scratch)
+            try:
+                engines[name] = examine(python, binary, row["path"], row, store, scratch)
+            except Exception as error:  # one model does not end the table
+                print("%-22s failed: %s" % (name, error), flush=True)
+                continue
         write_json(path, engines)
         with open(os.path.join(work, "engines.md"), "w", encoding="utf-8") as f:
             f.write(render(engines))

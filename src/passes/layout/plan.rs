@@ -24,7 +24,7 @@ pub(in crate::passes) fn plans(from: &Axes, to: &Axes, sizes: &[Dim]) -> Vec<Vec
     if let Some(perm) = permutation(from, to) {
         return vec![vec![Step::Transpose(perm)]];
     }
-    let ways = [to_axes(from, to, sizes), from_axes(from, to, sizes), by_blocks(from, to, sizes)];
+    let ways = [from_axes(from, to, sizes), to_axes(from, to, sizes), by_blocks(from, to, sizes)];
     ways.into_iter().flatten().collect()
 }
 

@@ -224,10 +224,13 @@ impl<'a> Part<'a> {
         }
         patch.replace(cx.node(self.links[0].node).outputs()[0], x);
         let movements = before.len() + after.len();
-        let pure = self.between.is_empty();
-        let splits_first =
-            pure && matches!(before.as_slice(), [Op::Reshape(_) | Op::ReshapeBy(..), Op::Transpose(_)]);
-        Some(Written { patch, movements, was: self.movements, links: self.links.len(), pure, splits_first })
+        Some(Written {
+            patch,
+            movements,
+            was: self.movements,
+            links: self.links.len(),
+            pure: self.between.is_empty(),
+        })
     }
 
     fn shortest(
@@ -285,21 +288,16 @@ struct Written {
     links: usize,
     /// Whether nothing but movements was in it.
     pure: bool,
-    /// Whether it is a reshape and then a transposition.
-    splits_first: bool,
 }
 
 impl Written {
     /// Whether there are fewer nodes, or as many of which the end no more reads a movement that others read too, or a
-    /// transposition became a reshape, or comes after one instead of before: runtimes fuse it with the product behind.
+    /// transposition became a reshape.
     fn saves(&self, cx: &Context<'_>, chain: &Chain) -> bool {
         let dying = self.dying(chain);
-        let transposes = cx.node(chain.links[0].node).op().is("Transpose");
         if self.links == 1 {
+            let transposes = cx.node(chain.links[0].node).op().is("Transpose");
             return transposes && !self.patch.adds("Transpose");
-        }
-        if self.splits_first && self.links == 2 && self.movements == dying {
-            return !transposes;
         }
         self.movements < dying || (self.pure && self.links > chain.own && self.movements <= dying)
     }

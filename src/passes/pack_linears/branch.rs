@@ -5,9 +5,6 @@ use crate::ir::{Dim, NodeId, Truth, Use, ValueId};
 use crate::rewrite::{Context, Miss};
 use crate::tensor::Tensor;
 
-/// Movements behind a result that are followed.
-const LONGEST: usize = 4;
-
 /// A product and what follows it.
 pub(super) struct Branch {
     pub(super) node: NodeId,
@@ -61,12 +58,6 @@ impl Branch {
     pub(super) fn affords_bias(&self) -> bool {
         let bias = self.width * self.weight.dtype.bits().div_ceil(8);
         self.weight.dtype.is_float() && bias * COPIES_IN_WEIGHT <= self.weight.tensor.byte_len()
-    }
-
-    /// Whether the result is split into heads as it is, and moved on until products alone read it.
-    pub(super) fn is_only_moved(&self, cx: &Context<'_>) -> bool {
-        let heads = self.heads.as_ref().filter(|_| self.bias.is_none());
-        heads.is_some_and(|h| is_multiplied(cx, h.output, LONGEST))
     }
 
     /// What is added to the result.
@@ -145,17 +136,5 @@ fn heads(cx: &Context<'_>, value: ValueId, node: NodeId, rank: usize) -> Option<
     Some(match transposed {
         Some((perm, output)) => Heads { count, size, perm, nodes: 2, output },
         None => Heads { count, size, perm: stays, nodes: 1, output: reshaped },
-    })
-}
-
-/// Whether nothing but products reads a value, after so many movements at most.
-fn is_multiplied(cx: &Context<'_>, value: ValueId, movements: usize) -> bool {
-    cx.graph.value(value).uses().iter().all(|u| match u {
-        Use::Operand { node, index } => {
-            let n = cx.node(*node);
-            let moves = *index == 0 && movements > 0 && (n.op().is("Reshape") || n.op().is("Transpose"));
-            n.op().is("MatMul") || moves && is_multiplied(cx, n.outputs()[0], movements - 1)
-        }
-        Use::RegionOutput { .. } => false,
     })
 }
