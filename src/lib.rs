@@ -13,6 +13,7 @@ pub mod ir;
 pub mod passes;
 pub mod pipeline;
 pub mod proto;
+pub mod quantize;
 pub mod recipe;
 pub mod report;
 pub mod rewrite;

@@ -11,6 +11,7 @@ mod node_cases;
 mod opset;
 mod passes;
 mod property;
+mod quantize;
 mod runtime;
 mod shapes;
 mod targets;

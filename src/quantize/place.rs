@@ -1,0 +1,225 @@
+//! `QuantizeLinear` and `DequantizeLinear` around the operands and results of nodes.
+//!
+//! ```text
+//! Conv(x, w, b)   ->   DQ(Q(Conv(DQ(Q(x)), DQ(w'), DQ(b'))))
+//! ```
+//!
+//! A value is quantized once in each body for all nodes that read it there, a constant once for all that want the same of
+//! it. Zero point and, where scales differ along one, the axis are always written: runtimes disagree on what their absence
+//! means. The opset must have what is written: 13 for scales along an axis.
+
+use super::grid::{Affine, Grid};
+use super::weights::Weights;
+use crate::ir::{Attr, Attribute, Graph, NewNode, NewOutput, NodeId, OpId, RegionId, Residue, Type, ValueId};
+use crate::tensor::{DType, Tensor};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+const QUANTIZE: OpId = OpId::onnx("QuantizeLinear");
+const DEQUANTIZE: OpId = OpId::onnx("DequantizeLinear");
+
+/// What becomes of one node.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The node.
+    pub node: NodeId,
+    /// Operands that are quantized when the model runs.
+    pub inputs: Vec<(usize, Affine)>,
+    /// Constant operands, as whole numbers.
+    pub weights: Vec<(usize, Weights)>,
+    /// The operand that is added to the products: INT32 numbers, and the scale of each.
+    pub bias: Option<(usize, Vec<i32>, Vec<f32>)>,
+    /// The first result, where it is quantized too.
+    pub output: Option<Affine>,
+}
+
+/// Writes all of them into a graph. Names and types of its inputs and outputs stay.
+pub fn place(graph: &mut Graph, places: &[Place]) {
+    let mut writer = Writer { graph, made: FxHashSet::default(), values: FxHashMap::default() };
+    let outputs = places.iter().filter_map(|p| Some((p.node, p.output?)));
+    outputs.for_each(|(node, affine)| writer.output(node, affine));
+    for place in places {
+        place.inputs.iter().for_each(|(at, affine)| writer.input(place.node, *at, *affine));
+        place.weights.iter().for_each(|(at, weights)| writer.weight(place.node, *at, weights));
+        if let Some((at, numbers, scales)) = &place.bias {
+            writer.bias(place.node, *at, numbers, scales);
+        }
+    }
+}
+
+/// What was asked of a value: in which body, along which axis, as what.
+type Key = (ValueId, RegionId, Option<usize>, DType);
+
+struct Writer<'g> {
+    graph: &'g mut Graph,
+    /// What is dequantized already.
+    made: FxHashSet<ValueId>,
+    values: FxHashMap<Key, ValueId>,
+}
+
+impl Writer<'_> {
+    fn output(&mut self, node: NodeId, affine: Affine) {
+        let Some(&value) = self.graph.node(node).outputs().first() else { return };
+        let quantized = self.quantize(node, value, affine);
+        let quantizer = self.graph.producer(quantized).expect("a node was just made for it");
+        let through = self.dequantize(node, value, quantized, &Steps::of(affine));
+        self.graph.replace_uses(value, through);
+        self.graph.set_operand(quantizer, 0, Some(value));
+        if self.graph.is_graph_output(through) {
+            let name = self.graph.value(value).name().clone();
+            let aside = self.graph.fresh_name(&format!("{name}/float"));
+            self.graph.rename(value, aside);
+            self.graph.rename(through, name);
+        }
+    }
+
+    fn input(&mut self, node: NodeId, at: usize, affine: Affine) {
+        let n = self.graph.node(node);
+        let Some(value) = n.input(at).filter(|v| !self.made.contains(v)) else { return };
+        let key = (value, n.region(), None, affine.grid.dtype());
+        let through = match self.values.get(&key) {
+            Some(&known) => known,
+            None => {
+                let quantized = self.quantize(node, value, affine);
+                let through = self.dequantize(node, value, quantized, &Steps::of(affine));
+                self.values.insert(key, through);
+                through
+            }
+        };
+        self.graph.set_operand(node, at, Some(through));
+    }
+
+    fn weight(&mut self, node: NodeId, at: usize, weights: &Weights) {
+        let steps = Steps {
+            scale: weights.scale_tensor(),
+            zero: zeros::<i8>(weights.axis.map(|_| weights.scales.len())),
+            axis: weights.axis,
+        };
+        self.constant(node, at, &weights.numbers, &steps);
+    }
+
+    fn bias(&mut self, node: NodeId, at: usize, numbers: &[i32], scales: &[f32]) {
+        let several = scales.len() > 1;
+        let steps = Steps {
+            scale: if several { Tensor::vector(scales) } else { Tensor::scalar(scales[0]) },
+            zero: zeros::<i32>(several.then_some(scales.len())),
+            axis: several.then_some(0),
+        };
+        self.constant(node, at, &Tensor::vector(numbers), &steps);
+    }
+
+    fn constant(&mut self, node: NodeId, at: usize, numbers: &Tensor, steps: &Steps) {
+        let n = self.graph.node(node);
+        let Some(value) = n.input(at).filter(|v| !self.made.contains(v)) else { return };
+        let key = (value, n.region(), steps.axis, numbers.dtype());
+        let through = match self.values.get(&key) {
+            Some(&known) => known,
+            None => {
+                let stored = self.initializer(node, value, numbers.dtype().name(), numbers.clone());
+                let through = self.dequantize(node, value, stored, steps);
+                self.values.insert(key, through);
+                through
+            }
+        };
+        self.graph.set_operand(node, at, Some(through));
+    }
+
+    /// `QuantizeLinear` of a value.
+    fn quantize(&mut self, node: NodeId, value: ValueId, affine: Affine) -> ValueId {
+        let steps = Steps::of(affine);
+        let scale = self.initializer(node, value, "scale", steps.scale);
+        let zero = self.initializer(node, value, "zero_point", steps.zero);
+        self.node(node, QUANTIZE, [value, scale, zero], value, "quantized", affine.grid.dtype(), None)
+    }
+
+    /// `DequantizeLinear` of whole numbers that stand for a value.
+    fn dequantize(&mut self, node: NodeId, value: ValueId, numbers: ValueId, steps: &Steps) -> ValueId {
+        // The pair shares scale and zero point.
+        let shared =
+            self.graph.producer(numbers).map(|q| self.graph.node(q)).map(|q| (q.input(1), q.input(2)));
+        let (scale, zero) = match shared {
+            Some((Some(scale), Some(zero))) => (scale, zero),
+            _ => (
+                self.initializer(node, value, "scale", steps.scale.clone()),
+                self.initializer(node, value, "zero_point", steps.zero.clone()),
+            ),
+        };
+        let float = self.graph.dtype(value).unwrap_or(DType::F32);
+        let through =
+            self.node(node, DEQUANTIZE, [numbers, scale, zero], value, "dequantized", float, steps.axis);
+        self.made.insert(through);
+        through
+    }
+
+    /// A constant beside a node, called after a value.
+    fn initializer(&mut self, node: NodeId, value: ValueId, what: &str, tensor: Tensor) -> ValueId {
+        let region = self.graph.node(node).region();
+        let name = self.name(value, what);
+        self.graph.add_initializer(region, name, tensor)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn node(
+        &mut self,
+        beside: NodeId,
+        op: OpId,
+        inputs: [ValueId; 3],
+        value: ValueId,
+        what: &str,
+        dtype: DType,
+        axis: Option<usize>,
+    ) -> ValueId {
+        let name = self.name(value, what);
+        let ty = self.graph.value(value).ty().cloned().map(|ty| match ty {
+            Type::Tensor(mut tensor) => {
+                tensor.dtype = dtype;
+                Type::Tensor(tensor)
+            }
+            other => other,
+        });
+        let n = self.graph.node(beside);
+        let (region, order) = (n.region(), n.order());
+        let axis = axis.map(|a| Attribute {
+            name: "axis".into(),
+            value: Attr::Int(a as i64),
+            residue: Residue::default(),
+        });
+        let new = NewNode {
+            attrs: axis.into_iter().collect(),
+            order: Some(order),
+            ..NewNode::new(op, inputs.map(Some).to_vec(), vec![NewOutput { name, ty }])
+        };
+        let id = self.graph.add_node(region, new);
+        self.graph.node(id).outputs()[0]
+    }
+
+    fn name(&mut self, value: ValueId, what: &str) -> crate::ir::Name {
+        let base = format!("{}/{what}", self.graph.value(value).name());
+        self.graph.fresh_name(&base)
+    }
+}
+
+/// Scale, zero point and the axis along which they differ.
+struct Steps {
+    scale: Tensor,
+    zero: Tensor,
+    axis: Option<usize>,
+}
+
+impl Steps {
+    fn of(affine: Affine) -> Self {
+        let zero = if affine.grid == Grid::UNSIGNED {
+            Tensor::scalar(affine.zero as u8)
+        } else {
+            Tensor::scalar(affine.zero as i8)
+        };
+        Self { scale: Tensor::scalar(affine.scale), zero, axis: None }
+    }
+}
+
+/// A zero, or so many of them.
+fn zeros<T: crate::tensor::Element + Default>(count: Option<usize>) -> Tensor {
+    match count {
+        None => Tensor::scalar(T::default()),
+        Some(count) => Tensor::vector(&vec![T::default(); count]),
+    }
+}

@@ -1,0 +1,161 @@
+//! A constant as whole numbers, with one scale or one a channel.
+
+use super::grid::{Affine, Grid};
+use crate::tensor::Tensor;
+
+/// The largest magnitude of a whole number in a bias, with room for the sum of products that it is added to.
+const MOST_BIAS: f64 = (1u32 << 30) as f64;
+
+/// A constant that `DequantizeLinear` turns back: symmetric, so that every zero point is zero.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// The whole numbers, in the shape of the constant.
+    pub numbers: Tensor,
+    /// One for the whole constant, or one for each index of the axis.
+    pub scales: Vec<f32>,
+    /// The axis along which scales differ.
+    pub axis: Option<usize>,
+}
+
+impl Weights {
+    /// Rounds a constant in single precision, each channel to its largest magnitude.
+    ///
+    /// `None` for other types, axes that it has not, and numbers that are not finite.
+    pub fn round(constant: &Tensor, axis: Option<usize>, grid: Grid) -> Option<Self> {
+        let largest = largest(constant, axis)?;
+        let steps: Vec<Affine> = largest.iter().map(|&most| grid.fit(-most, most)).collect();
+        Self::at(constant, axis, &steps)
+    }
+
+    /// Rounds a constant at given scales.
+    fn at(constant: &Tensor, axis: Option<usize>, steps: &[Affine]) -> Option<Self> {
+        let values = constant.to_vec::<f32>()?;
+        let mut numbers = vec![0i8; values.len()];
+        let channels = Channels::of(constant.shape(), axis)?;
+        for ((channel, start), len) in channels.runs() {
+            let step = steps.get(channel)?;
+            for (number, value) in numbers[start..start + len].iter_mut().zip(&values[start..start + len]) {
+                *number = step.round(*value) as i8;
+            }
+        }
+        let numbers = Tensor::from_slice(constant.shape(), &numbers).ok()?;
+        Some(Self { numbers, scales: steps.iter().map(|s| s.scale).collect(), axis })
+    }
+
+    /// The scales as `DequantizeLinear` takes them: a scalar or a vector.
+    pub fn scale_tensor(&self) -> Tensor {
+        match self.axis {
+            Some(_) => Tensor::vector(&self.scales),
+            None => Tensor::scalar(self.scales[0]),
+        }
+    }
+}
+
+/// The largest magnitude of each channel, or of all.
+fn largest(constant: &Tensor, axis: Option<usize>) -> Option<Vec<f32>> {
+    let values = constant.to_vec::<f32>()?;
+    if !values.iter().all(|v| v.is_finite()) {
+        return None;
+    }
+    let channels = Channels::of(constant.shape(), axis)?;
+    let mut largest = vec![0f32; channels.count];
+    for ((channel, start), len) in channels.runs() {
+        let most = values[start..start + len].iter().fold(0f32, |most, v| most.max(v.abs()));
+        largest[channel] = largest[channel].max(most);
+    }
+    Some(largest)
+}
+
+/// Where the elements of each channel lie.
+struct Channels {
+    count: usize,
+    /// Elements of a channel that lie together.
+    run: usize,
+    len: usize,
+}
+
+impl Channels {
+    fn of(shape: &[usize], axis: Option<usize>) -> Option<Self> {
+        let len = shape.iter().product();
+        Some(match axis {
+            None => Self { count: 1, run: len, len },
+            Some(axis) => Self { count: *shape.get(axis)?, run: shape[axis + 1..].iter().product(), len },
+        })
+    }
+
+    /// The channel and the first element of each run, and its length.
+    fn runs(&self) -> impl Iterator<Item = ((usize, usize), usize)> {
+        let (count, run) = (self.count, self.run);
+        let starts = (0..self.len).step_by(run.max(1));
+        starts.enumerate().map(move |(i, start)| ((i % count.max(1), start), run))
+    }
+}
+
+/// A bias in the whole numbers of the products that it is added to: INT32 at the scale of input times weight.
+///
+/// Gives back the weight's scales too, larger where a bias would not fit: the weight is to be rounded at those. `None`
+/// where the bias is not finite, or neither one number nor one a channel.
+pub fn bias(constant: &Tensor, input_scale: f32, weight_scales: &[f32]) -> Option<(Vec<i32>, Vec<f32>)> {
+    let values = constant.to_vec::<f32>()?;
+    if values.is_empty() || values.len() % weight_scales.len() != 0 || !values.iter().all(|v| v.is_finite()) {
+        return None;
+    }
+    let share = values.len() / weight_scales.len();
+    let input = f64::from(input_scale);
+    let mut scales = weight_scales.to_vec();
+    for (scale, biases) in scales.iter_mut().zip(values.chunks(share)) {
+        let most = biases.iter().fold(0f64, |most, v| most.max(f64::from(v.abs())));
+        *scale = scale.max((most / input / MOST_BIAS) as f32);
+    }
+    let round = |(i, v): (usize, &f32)| {
+        let step = f64::from(input_scale * scales[i / share]);
+        (f64::from(*v) / step).round_ties_even().clamp(-MOST_BIAS * 2.0, MOST_BIAS * 2.0 - 1.0) as i32
+    };
+    Some((values.iter().enumerate().map(round).collect(), scales))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(weights: &Weights) -> Vec<i64> {
+        weights.numbers.to_i64s().unwrap()
+    }
+
+    #[test]
+    fn each_channel_has_its_largest_magnitude_at_127() {
+        let w = Tensor::from_slice(&[2, 2, 2], &[1f32, -2.0, 0.5, 0.0, 10.0, 20.0, 30.0, -254.0]).unwrap();
+        let first = Weights::round(&w, Some(0), Grid::SIGNED).unwrap();
+        assert_eq!(first.scales, [2.0 / 127.0, 2.0]);
+        assert_eq!(numbers(&first), [64, -127, 32, 0, 5, 10, 15, -127]);
+        let last = Weights::round(&w, Some(2), Grid::SIGNED).unwrap();
+        assert_eq!(last.scales, [30.0 / 127.0, 2.0]);
+        let middle = Weights::round(&w, Some(1), Grid::SIGNED).unwrap();
+        assert_eq!(middle.scales, [20.0 / 127.0, 2.0]);
+        assert_eq!(numbers(&middle), [6, -13, 0, 0, 64, 127, 15, -127]);
+        let whole = Weights::round(&w, None, Grid::SIGNED).unwrap();
+        assert_eq!((whole.scales.as_slice(), whole.scale_tensor().rank()), (&[2.0f32][..], 0));
+        assert_eq!(numbers(&whole), [0, -1, 0, 0, 5, 10, 15, -127]);
+    }
+
+    #[test]
+    fn channels_of_zero_and_empty_constants_have_a_scale_and_what_is_not_finite_has_none() {
+        let zero = Tensor::from_slice(&[2, 1], &[0f32, 1.0]).unwrap();
+        assert_eq!(Weights::round(&zero, Some(0), Grid::SIGNED).unwrap().scales, [1.0, 1.0 / 127.0]);
+        let empty = Tensor::from_slice::<f32>(&[2, 0], &[]).unwrap();
+        assert_eq!(Weights::round(&empty, Some(0), Grid::SIGNED).unwrap().scales, [1.0, 1.0]);
+        let infinite = Tensor::vector(&[1f32, f32::INFINITY]);
+        assert!(Weights::round(&infinite, None, Grid::SIGNED).is_none());
+        assert!(Weights::round(&zero, Some(2), Grid::SIGNED).is_none());
+    }
+
+    #[test]
+    fn a_bias_that_would_not_fit_widens_the_scale_of_its_weight() {
+        let (numbers, scales) = bias(&Tensor::vector(&[1f32, -3.0]), 0.5, &[0.25, 0.5]).unwrap();
+        assert_eq!((numbers, scales), (vec![8, -12], vec![0.25, 0.5]));
+        let (numbers, scales) = bias(&Tensor::vector(&[1e6f32, 1.0]), 1e-6, &[1e-6, 1.0]).unwrap();
+        assert!(scales[0] > 900.0 && scales[1] == 1.0);
+        assert!((numbers[0] - (1 << 30)).abs() <= 64 && numbers[1] == 1_000_000);
+        assert!(bias(&Tensor::vector(&[1f32, 2.0, 3.0]), 1.0, &[1.0, 1.0]).is_none());
+    }
+}

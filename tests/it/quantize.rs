@@ -1,0 +1,175 @@
+//! Whole numbers against ONNX Runtime: what it rounds, and what quantized nodes return.
+
+use crate::fixtures::onnx_runtime;
+use onnxpress::analysis::Facts;
+use onnxpress::analysis::verify;
+use onnxpress::diag::Diags;
+use onnxpress::io::to_bytes;
+use onnxpress::ir::{Model, NodeId};
+use onnxpress::quantize::{Affine, Grid, Place, Weights, bias, place};
+use onnxpress::runtime::{RunValue, Runtime, SessionOptions, Source};
+use onnxpress::tensor::{DType, Tensor};
+use onnxpress::text::parse_model;
+
+fn model(text: &str) -> Model {
+    let mut model = parse_model(text).unwrap();
+    Facts::new().infer_model(&mut model, &mut Diags::new());
+    model
+}
+
+fn only(model: &Model, op: &str) -> NodeId {
+    model.graph.nodes().find(|(_, n)| n.op().is(op)).unwrap().0
+}
+
+fn constant(model: &Model, node: NodeId, at: usize) -> Tensor {
+    model.graph.const_value(model.graph.node(node).input(at).unwrap()).unwrap()
+}
+
+fn run(model: &Model, feeds: &[(&str, Tensor)]) -> Vec<f32> {
+    verify(model).unwrap();
+    let source = Source::bytes(to_bytes(model).unwrap());
+    let mut session = onnx_runtime().session(&source, &SessionOptions::default()).unwrap();
+    let feeds: Vec<(&str, RunValue)> = feeds.iter().map(|(n, t)| (*n, RunValue::Tensor(t.clone()))).collect();
+    let feeds: Vec<(&str, &RunValue)> = feeds.iter().map(|(n, v)| (*n, v)).collect();
+    let outputs = session.outputs().to_vec();
+    let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+    let RunValue::Tensor(first) = session.run(&feeds, &outputs).unwrap().remove(0) else { panic!() };
+    first.to_vec::<f32>().unwrap()
+}
+
+/// Numbers of every magnitude, halves between steps, and the infinities.
+fn samples(scale: f32) -> Vec<f32> {
+    let mut state = 1u64;
+    let mut values: Vec<f32> = (0..4000)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let unit = (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
+            unit * scale * 300.0
+        })
+        .collect();
+    values.extend((-600..600).map(|half| half as f32 * 0.5 * scale));
+    values.extend([
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        f32::MIN,
+        0.0,
+        -0.0,
+        f32::MIN_POSITIVE,
+        1e-45,
+    ]);
+    values
+}
+
+#[test]
+fn values_are_rounded_as_onnx_runtime_rounds_them() {
+    let affines = [
+        Grid::SIGNED.fit(-3.0, 2.0),
+        Grid::SIGNED.fit(-0.0, 1e-3),
+        Grid::UNSIGNED.fit(-1.7, 4.2),
+        Grid::UNSIGNED.fit(0.0, 6.0),
+        Grid::UNSIGNED.fit(-6.5, -2.0),
+        Grid::UNSIGNED.fit(0.0, 0.0),
+        Affine { grid: Grid::SIGNED, scale: 0.5, zero: 0 },
+    ];
+    for affine in affines {
+        let mut quantized = model(
+            "<ir_version: 8, opset_import: [\"\" : 13]> g (float[N] x) => (float[N] y) { y = Relu (x) }",
+        );
+        let node = only(&quantized, "Relu");
+        let nothing = Place { node, inputs: vec![(0, affine)], weights: vec![], bias: None, output: None };
+        place(&mut quantized.graph, &[nothing]);
+        let values = samples(affine.scale);
+        let got = run(&quantized, &[("x", Tensor::vector(&values))]);
+        for (value, got) in values.iter().zip(&got) {
+            let want = affine.through(*value).max(0.0);
+            assert_eq!(want.to_bits() & 0x7fff_ffff, got.to_bits() & 0x7fff_ffff, "{value} at {affine:?}");
+        }
+    }
+}
+
+#[test]
+fn a_convolution_in_whole_numbers_is_its_own_simulation_in_floats() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 13]>\n\
+        g (float[1,2,4,4] x) => (float[1,3,3,3] y)\n\
+        <float[3,2,2,2] w = {0.1, -0.5, 1, 2, -3, 0.25, 0.75, 1.5, 4, 2, 1, 0.5, -1, -2, -0.5, 3,\n\
+          0, 0.01, -0.02, 0.03, 0.04, 0.05, -0.06, 0.07}, float[3] b = {0.5, -20, 0.003}>\n\
+        { y = Conv (x, w, b) }";
+    let mut quantized = model(text);
+    let node = only(&quantized, "Conv");
+    let (input, output) = (Grid::UNSIGNED.fit(-2.0, 3.0), Grid::UNSIGNED.fit(-40.0, 30.0));
+    let weights = Weights::round(&constant(&quantized, node, 1), Some(0), Grid::SIGNED).unwrap();
+    let (numbers, scales) = bias(&constant(&quantized, node, 2), input.scale, &weights.scales).unwrap();
+    assert_eq!(scales, weights.scales);
+    let steps: Vec<f32> = scales.iter().map(|s| s * input.scale).collect();
+    let places = Place {
+        node,
+        inputs: vec![(0, input)],
+        weights: vec![(1, weights.clone())],
+        bias: Some((2, numbers.clone(), steps.clone())),
+        output: Some(output),
+    };
+    place(&mut quantized.graph, &[places]);
+    let names: Vec<String> =
+        quantized.graph.root().outputs().map(|v| quantized.graph.value(v).name().to_string()).collect();
+    assert_eq!(names, ["y"]);
+
+    let x: Vec<f32> = (0..32).map(|i| ((i * 37) % 101) as f32 / 20.0 - 2.0).collect();
+    let image = |values: &[f32]| ("x", Tensor::from_slice(&[1, 2, 4, 4], values).unwrap());
+    let mut simulation = model(text);
+    let node = only(&simulation, "Conv");
+    let share = 8;
+    let w: Vec<f32> = weights
+        .numbers
+        .to_i64s()
+        .unwrap()
+        .iter()
+        .enumerate()
+        .map(|(i, q)| *q as f32 * weights.scales[i / share])
+        .collect();
+    let b: Vec<f32> = numbers.iter().zip(&steps).map(|(q, s)| *q as f32 * s).collect();
+    for (at, tensor) in [(1, Tensor::from_slice(&[3, 2, 2, 2], &w).unwrap()), (2, Tensor::vector(&b))] {
+        let region = simulation.graph.node(node).region();
+        let name = simulation.graph.fresh_name("rounded");
+        let value = simulation.graph.add_initializer(region, name, tensor);
+        simulation.graph.set_operand(node, at, Some(value));
+    }
+    let rounded: Vec<f32> = x.iter().map(|v| input.through(*v)).collect();
+    let want = run(&simulation, &[image(&rounded)]);
+    let got = run(&quantized, &[image(&x)]);
+    assert_eq!(got.len(), want.len());
+    for (want, got) in want.iter().zip(got) {
+        assert!((output.through(*want) - got).abs() <= output.scale * 1.001, "{want} {got}");
+        assert!((want - got).abs() <= output.scale * 0.51 + 1e-4, "{want} {got}");
+    }
+}
+
+#[test]
+fn what_several_nodes_read_is_quantized_once_and_what_is_dequantized_not_again() {
+    let mut quantized = model(
+        "<ir_version: 8, opset_import: [\"\" : 13]>\n\
+         g (float[2,2] x) => (float[2,2] y, float[2,2] z)\n\
+         <float[2,2] w = {1, 2, 3, 4}>\n\
+         { a = MatMul (x, w)\n y = MatMul (a, w)\n z = MatMul (x, w) }",
+    );
+    let affine = Grid::UNSIGNED.fit(-1.0, 10.0);
+    let nodes: Vec<NodeId> = quantized.graph.nodes().map(|(id, _)| id).collect();
+    let weights = Weights::round(&constant(&quantized, nodes[0], 1), Some(1), Grid::SIGNED).unwrap();
+    let places: Vec<Place> = nodes
+        .iter()
+        .map(|&node| Place {
+            node,
+            inputs: vec![(0, affine)],
+            weights: vec![(1, weights.clone())],
+            bias: None,
+            output: (node == nodes[0]).then_some(affine),
+        })
+        .collect();
+    place(&mut quantized.graph, &places);
+    let count = |op: &str| quantized.graph.nodes().filter(|(_, n)| n.op().is(op)).count();
+    assert_eq!((count("QuantizeLinear"), count("DequantizeLinear"), count("MatMul")), (2, 3, 3));
+    let int8 = |v| quantized.graph.dtype(v) == Some(DType::I8);
+    assert_eq!(quantized.graph.initializers(onnxpress::ir::RegionId::ROOT).filter(|&v| int8(v)).count(), 2);
+    let x = Tensor::from_slice(&[2, 2], &[1f32, 2.0, 3.0, -1.0]).unwrap();
+    assert_eq!(run(&quantized, &[("x", x)]).len(), 4);
+}
