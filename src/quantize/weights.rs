@@ -116,6 +116,8 @@ pub fn bias(constant: &Tensor, input_scale: f32, weight_scales: &[f32]) -> Optio
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn numbers(weights: &Weights) -> Vec<i64> {
