@@ -41,5 +41,6 @@ mod tests {
         assert_eq!(guarded(|| 7), Ok(7));
         assert_eq!(guarded::<()>(|| panic!("two\n words")), Err("two words".into()));
         assert_eq!(guarded::<()>(|| panic!("{}", 3)), Err("3".into()));
+        assert!(!QUIET.get());
     }
 }
