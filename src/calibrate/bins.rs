@@ -1,7 +1,8 @@
 //! The fast update of a histogram: which bin, for many elements at once, then the counts.
 //!
-//! Bins are found without a branch. Counts go into four tables in turn: a processor takes several cycles to read back
-//! what it has just written, and half the elements behind a `Relu` are in one bin.
+//! Bins are found without a branch, with AVX2 where the processor has it; the results are the same bit by bit. Counts go
+//! into four tables in turn: a processor takes several cycles to read back what it has just written, and half the
+//! elements behind a `Relu` are in one bin.
 
 use super::histogram::{BINS, HALF};
 
@@ -40,6 +41,22 @@ impl Tables {
     }
 
     fn fill(&mut self, values: &[f32], scale: f32) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { self.fill_with_avx2(values, scale) };
+        }
+        self.fill_plainly(values, scale);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn fill_with_avx2(&mut self, values: &[f32], scale: f32) {
+        self.fill_plainly(values, scale);
+    }
+
+    #[inline(always)]
+    fn fill_plainly(&mut self, values: &[f32], scale: f32) {
         let [a, b, c, d] = &mut *self.0;
         each_bin(values, scale, |bins| {
             let (fours, rest) = bins.as_chunks::<4>();
@@ -63,6 +80,7 @@ impl Tables {
     }
 }
 
+#[inline(always)]
 fn each_bin(values: &[f32], scale: f32, mut count: impl FnMut(&[u16])) {
     let mut bins = [0u16; CHUNK];
     for chunk in values.chunks(CHUNK) {

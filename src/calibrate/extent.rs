@@ -27,9 +27,27 @@ impl Default for Extent {
 impl Extent {
     /// The extent of some elements.
     pub fn of(values: &[f32]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { Self::of_with_avx2(values) };
+        }
+        Self::of_in_lanes(values)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn of_with_avx2(values: &[f32]) -> Self {
+        Self::of_in_lanes(values)
+    }
+
+    #[inline(always)]
+    fn of_in_lanes(values: &[f32]) -> Self {
         let mut lanes = Lanes::default();
         let (whole, rest) = values.as_chunks::<LANES>();
-        whole.iter().for_each(|chunk| lanes.add(chunk));
+        for chunk in whole {
+            lanes.add(chunk);
+        }
         // Repeating a last element changes no minimum; its zeros are counted apart.
         if let Some(&last) = rest.last() {
             let mut chunk = [last; LANES];

@@ -17,13 +17,10 @@ pub(super) fn range(histogram: &Histogram, grid: Grid) -> Range {
 fn error(axis: &Axis, kept: std::ops::Range<usize>, grid: Grid) -> f64 {
     let (low, high) = (axis.edge(kept.start), axis.edge(kept.end));
     let steps = f64::from(grid.levels - 1);
-    let levels = if grid.symmetric {
-        Levels { step: 2.0 * high / steps, least: -(steps / 2.0).floor(), most: (steps / 2.0).floor() }
-    } else {
-        let step = (high - low) / steps;
-        let least = nearest(low / step);
-        Levels { step, least, most: least + steps }
-    };
+    let step = if grid.symmetric { 2.0 * high / steps } else { (high - low) / steps };
+    let least = if grid.symmetric { -(steps / 2.0).floor() } else { nearest(low / step) };
+    let most = if grid.symmetric { -least } else { least + steps };
+    let levels = Levels { step, per_unit: step.recip(), least, most };
     let mut before = levels.integral(axis.edge(axis.occupied.start));
     let mut sum = 0.0;
     for bin in axis.occupied.clone() {
@@ -37,6 +34,8 @@ fn error(axis: &Axis, kept: std::ops::Range<usize>, grid: Grid) -> f64 {
 /// Multiples of a step.
 struct Levels {
     step: f64,
+    /// Steps in 1.
+    per_unit: f64,
     least: f64,
     most: f64,
 }
@@ -44,7 +43,7 @@ struct Levels {
 impl Levels {
     /// The squared error of a number, integrated from 0 to `x`: each whole step adds `step³ / 12`.
     fn integral(&self, x: f64) -> f64 {
-        let level = nearest(x / self.step).clamp(self.least, self.most);
+        let level = nearest(x * self.per_unit).clamp(self.least, self.most);
         let rest = x - level * self.step;
         level * self.step.powi(3) / 12.0 + rest.powi(3) / 3.0
     }
