@@ -39,15 +39,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::io::to_bytes;
-    use crate::text::parse_model;
+    use crate::ir::RegionId;
+    use crate::tensor::Tensor;
 
     #[test]
     fn it_is_that_of_the_encoded_model() {
-        let text = |w| {
-            format!("<ir_version: 8, opset_import: [\"\" : 17]> g (float[1] x) => (float[1] y) <float[1] w = {{{w}}}>
-                {{ y = Add (x, w) }}")
-        };
-        let [one, two] = [1, 2].map(|w| parse_model(&text(w)).unwrap());
+        let [one, two] = [1f32, 2.0].map(|weight| {
+            let mut model = Model::new(17);
+            model.graph.add_initializer(RegionId::ROOT, "w", Tensor::vector(&[weight; 500]));
+            model
+        });
         let expected = Sha256::digest(to_bytes(&one).unwrap());
         let expected: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(digest(&one).unwrap(), expected);
