@@ -23,7 +23,7 @@ const DIGEST: usize = 32;
 /// What statistics depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// [`io::digest`] of the model that is run.
+    /// [`io::digest()`] of the model that is run.
     pub model: String,
     /// [`Source::digest`] of the samples.
     pub data: String,
