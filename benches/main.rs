@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use onnxpress::calibrate::{Grid, Histogram, Method, ValueStatistics};
 use onnxpress::diag::Diags;
 use onnxpress::io::{self, Loaded, WriteOptions};
 use onnxpress::ir::Model;
@@ -61,6 +62,40 @@ fn write(bencher: Bencher<'_, '_>, model: &str) {
     let target = folder.path().join("out.onnx");
     let write = || io::save(&loaded.model, &target, &WriteOptions::default());
     bencher.counter(BytesCount::new(loaded.bytes)).bench(write);
+}
+
+/// Statistics of a million elements, as a layer's input gives them; a range of these.
+mod calibrate {
+    use super::*;
+
+    const ELEMENTS: usize = 1 << 20;
+
+    /// Sums of uniform numbers, nearly normal; half of them 0 behind a Relu.
+    fn elements(relu: bool) -> Vec<f32> {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let mut one = || (0..6).map(|_| next()).sum::<f32>();
+        (0..ELEMENTS).map(|_| one()).map(|x| if relu { x.max(0.0) } else { x }).collect()
+    }
+
+    #[divan::bench(args = [false, true])]
+    fn histogram(bencher: Bencher<'_, '_>, relu: bool) {
+        let (values, mut histogram) = (elements(relu), Histogram::new());
+        bencher.counter(ItemsCount::new(ELEMENTS)).bench_local(|| histogram.observe(&values));
+    }
+
+    #[divan::bench(args = ["percentile", "entropy", "mse"])]
+    fn range(bencher: Bencher<'_, '_>, method: &str) {
+        let method: Method = method.parse().expect("a method");
+        let mut histogram = Histogram::new();
+        histogram.observe(&elements(false));
+        let extent = *histogram.extent();
+        let value = ValueStatistics { extent, histogram: Some(histogram), ..ValueStatistics::default() };
+        bencher.bench(|| method.range(&value, Grid::UINT8));
+    }
 }
 
 /// The passes of level 2, without a runtime and without a proof.

@@ -2,6 +2,7 @@
 //! harm, and writes it for the chosen target.
 
 pub mod analysis;
+pub mod calibrate;
 pub mod check;
 pub mod cli;
 pub mod data;

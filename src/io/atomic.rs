@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -181,6 +181,16 @@ impl Drop for Commit {
             unfinished.remove(file);
         }
     }
+}
+
+/// Writes one file from its parts.
+///
+/// # Errors
+/// As [`Commit::add`] and [`Commit::commit`].
+pub(crate) fn write_whole(path: &Path, parts: &[&[u8]]) -> Result<()> {
+    let mut commit = Commit::new();
+    commit.add(path, |out| parts.iter().try_for_each(|part| out.write_all(part)))?;
+    commit.commit()
 }
 
 /// Makes the rename itself durable; some file systems refuse, and then there is nothing to do.

@@ -10,6 +10,7 @@
 //! `renamed-values`, `separated-data` on writing.
 
 mod atomic;
+mod digest;
 mod export;
 mod external;
 mod import;
@@ -22,7 +23,9 @@ mod save;
 mod tensor;
 mod types;
 
+pub(crate) use self::atomic::write_whole;
 pub use self::atomic::{Scratch, discard_unfinished};
+pub use self::digest::digest;
 pub use self::load::{Loaded, load, load_bytes};
 pub use self::save::{ExternalData, Staged, WriteOptions, Written, save, stage, to_bytes};
 pub use self::tensor::tensor_from_proto;

@@ -45,8 +45,11 @@ impl Grid {
     /// The finest scale at which a range fits; zero is always in it, and exactly a number of the grid.
     ///
     /// A range of nothing but zero has scale 1, and no scale is below the smallest normal number, which kernels may flush
-    /// to zero.
-    pub fn fit(self, min: f32, max: f32) -> Affine {
+    /// to zero. `None` where an end is not finite.
+    pub fn fit(self, min: f32, max: f32) -> Option<Affine> {
+        if !min.is_finite() || !max.is_finite() {
+            return None;
+        }
         let (min, max) = (f64::from(min.min(0.0)), f64::from(max.max(0.0)));
         let steps = f64::from(self.most - self.least);
         let span = if self.is_symmetric() { 2.0 * max.max(-min) } else { max - min };
@@ -57,7 +60,12 @@ impl Grid {
             let exact = f64::from(self.least) - min / f64::from(scale);
             (exact.round_ties_even() as i32).clamp(self.least, self.most)
         };
-        Affine { grid: self, scale, zero }
+        Some(Affine { grid: self, scale, zero })
+    }
+
+    /// The number of these that is nearest to a value at a scale, without a zero point.
+    pub(super) fn nearest(self, value: f32, scale: f32) -> i32 {
+        ((value / scale).round_ties_even() as i32).clamp(self.least, self.most)
     }
 }
 
@@ -73,7 +81,7 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// The whole number nearest to a value; infinities become the ends, NaN the zero point.
+    /// The whole number nearest to a value; infinities become the ends. ONNX leaves open what NaN becomes: the zero point here.
     pub fn round(&self, value: f32) -> i32 {
         let (least, most) = self.grid.limits();
         let exact = (value / self.scale).round_ties_even();
@@ -97,27 +105,32 @@ impl Affine {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
 
     #[test]
     fn ranges_are_spread_over_all_numbers() {
-        let signed = Grid::SIGNED.fit(-1.0, 0.5);
+        let signed = Grid::SIGNED.fit(-1.0, 0.5).unwrap();
         assert_eq!((signed.scale, signed.zero), (1.0 / 127.0, 0));
-        let unsigned = Grid::UNSIGNED.fit(-1.0, 4.0);
+        let unsigned = Grid::UNSIGNED.fit(-1.0, 4.0).unwrap();
         assert_eq!((unsigned.scale, unsigned.zero), (5.0 / 255.0, 51));
-        let positive = Grid::UNSIGNED.fit(2.0, 5.1);
+        let positive = Grid::UNSIGNED.fit(2.0, 5.1).unwrap();
         assert_eq!((positive.scale, positive.zero), (5.1 / 255.0, 0));
-        let negative = Grid::UNSIGNED.fit(-2.55, -1.0);
+        let negative = Grid::UNSIGNED.fit(-2.55, -1.0).unwrap();
         assert_eq!((negative.scale, negative.zero), (2.55 / 255.0, 255));
-        assert_eq!(Grid::SIGNED_7_BITS.fit(0.0, 63.0).scale, 1.0);
+        assert_eq!(Grid::SIGNED_7_BITS.fit(0.0, 63.0).unwrap().scale, 1.0);
     }
 
     #[test]
     fn a_range_of_zero_and_the_smallest_ranges_have_a_scale() {
-        assert_eq!((Grid::SIGNED.fit(0.0, 0.0).scale, Grid::UNSIGNED.fit(0.0, 0.0).zero), (1.0, 0));
-        assert_eq!(Grid::SIGNED.fit(0.0, 1e-44).scale, f32::MIN_POSITIVE);
-        let largest = Grid::UNSIGNED.fit(f32::MIN, f32::MAX);
+        assert_eq!(
+            (Grid::SIGNED.fit(0.0, 0.0).unwrap().scale, Grid::UNSIGNED.fit(0.0, 0.0).unwrap().zero),
+            (1.0, 0)
+        );
+        assert_eq!(Grid::SIGNED.fit(0.0, 1e-44).unwrap().scale, f32::MIN_POSITIVE);
+        let largest = Grid::UNSIGNED.fit(f32::MIN, f32::MAX).unwrap();
+        assert!(Grid::SIGNED.fit(0.0, f32::INFINITY).is_none() && Grid::SIGNED.fit(f32::NAN, 1.0).is_none());
         assert!(largest.scale.is_finite() && largest.through(f32::MAX).is_finite());
     }
 
@@ -136,7 +149,7 @@ mod tests {
         ) {
             let (min, max) = (a.min(b).min(0.0), a.max(b).max(0.0));
             let value = (min + at * (max - min)).clamp(min, max);
-            let affine = if signed { Grid::SIGNED } else { Grid::UNSIGNED }.fit(min, max);
+            let affine = if signed { Grid::SIGNED } else { Grid::UNSIGNED }.fit(min, max).unwrap();
             // The zero point is rounded too.
             let slack = if signed { 0.5 } else { 1.0 };
             prop_assert!((affine.through(value) - value).abs() <= affine.scale * (slack + 1e-3));

@@ -12,6 +12,7 @@ use super::grid::{Affine, Grid};
 use super::weights::Weights;
 use crate::ir::{Attr, Attribute, Graph, NewNode, NewOutput, NodeId, OpId, RegionId, Residue, Type, ValueId};
 use crate::tensor::{DType, Tensor};
+use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 const QUANTIZE: OpId = OpId::onnx("QuantizeLinear");
@@ -32,6 +33,13 @@ pub struct Place {
     pub output: Option<Affine>,
 }
 
+impl Place {
+    /// A node of which nothing is quantized yet.
+    pub fn nothing(node: NodeId) -> Self {
+        Self { node, inputs: Vec::new(), weights: Vec::new(), bias: None, output: None }
+    }
+}
+
 /// Writes all of them into a graph. Names and types of its inputs and outputs stay.
 pub fn place(graph: &mut Graph, places: &[Place]) {
     let mut writer = Writer { graph, made: FxHashSet::default(), values: FxHashMap::default() };
@@ -46,8 +54,8 @@ pub fn place(graph: &mut Graph, places: &[Place]) {
     }
 }
 
-/// What was asked of a value: in which body, along which axis, as what.
-type Key = (ValueId, RegionId, Option<usize>, DType);
+/// What was asked of a value: in which body, as what, along which axis, with which scales and zero points.
+type Key = (ValueId, RegionId, DType, Option<usize>, Bytes, Bytes);
 
 struct Writer<'g> {
     graph: &'g mut Graph,
@@ -75,7 +83,7 @@ impl Writer<'_> {
     fn input(&mut self, node: NodeId, at: usize, affine: Affine) {
         let n = self.graph.node(node);
         let Some(value) = n.input(at).filter(|v| !self.made.contains(v)) else { return };
-        let key = (value, n.region(), None, affine.grid.dtype());
+        let key = self.key(node, value, affine.grid.dtype(), &Steps::of(affine));
         let through = match self.values.get(&key) {
             Some(&known) => known,
             None => {
@@ -110,7 +118,7 @@ impl Writer<'_> {
     fn constant(&mut self, node: NodeId, at: usize, numbers: &Tensor, steps: &Steps) {
         let n = self.graph.node(node);
         let Some(value) = n.input(at).filter(|v| !self.made.contains(v)) else { return };
-        let key = (value, n.region(), steps.axis, numbers.dtype());
+        let key = self.key(node, value, numbers.dtype(), steps);
         let through = match self.values.get(&key) {
             Some(&known) => known,
             None => {
@@ -121,6 +129,12 @@ impl Writer<'_> {
             }
         };
         self.graph.set_operand(node, at, Some(through));
+    }
+
+    fn key(&self, node: NodeId, value: ValueId, dtype: DType, steps: &Steps) -> Key {
+        let bytes = |t: &Tensor| t.bytes().unwrap_or_default();
+        let region = self.graph.node(node).region();
+        (value, region, dtype, steps.axis, bytes(&steps.scale), bytes(&steps.zero))
     }
 
     /// `QuantizeLinear` of a value.

@@ -1,6 +1,6 @@
 //! A constant as whole numbers, with one scale or one a channel.
 
-use super::grid::{Affine, Grid};
+use super::grid::Grid;
 use crate::tensor::Tensor;
 
 /// The largest magnitude of a whole number in a bias, with room for the sum of products that it is added to.
@@ -22,24 +22,31 @@ impl Weights {
     ///
     /// `None` for other types, axes that it has not, and numbers that are not finite.
     pub fn round(constant: &Tensor, axis: Option<usize>, grid: Grid) -> Option<Self> {
-        let largest = largest(constant, axis)?;
-        let steps: Vec<Affine> = largest.iter().map(|&most| grid.fit(-most, most)).collect();
-        Self::at(constant, axis, &steps)
+        let fit = |most: f32| Some(grid.fit(-most, most)?.scale);
+        let scales: Vec<f32> = largest(constant, axis)?.into_iter().map(fit).collect::<Option<_>>()?;
+        Self::at(constant, axis, grid, scales)
     }
 
-    /// Rounds a constant at given scales.
-    fn at(constant: &Tensor, axis: Option<usize>, steps: &[Affine]) -> Option<Self> {
+    /// Rounds a constant at given scales, one for each index of the axis.
+    ///
+    /// `None` for another number of scales, and as [`Self::round`].
+    pub fn round_at(constant: &Tensor, axis: usize, grid: Grid, scales: &[f32]) -> Option<Self> {
+        (constant.shape().get(axis) == Some(&scales.len())).then_some(())?;
+        Self::at(constant, Some(axis), grid, scales.to_vec())
+    }
+
+    fn at(constant: &Tensor, axis: Option<usize>, grid: Grid, scales: Vec<f32>) -> Option<Self> {
         let values = constant.to_vec::<f32>()?;
         let mut numbers = vec![0i8; values.len()];
         let channels = Channels::of(constant.shape(), axis)?;
         for ((channel, start), len) in channels.runs() {
-            let step = steps.get(channel)?;
+            let scale = *scales.get(channel)?;
             for (number, value) in numbers[start..start + len].iter_mut().zip(&values[start..start + len]) {
-                *number = step.round(*value) as i8;
+                *number = grid.nearest(*value, scale) as i8;
             }
         }
         let numbers = Tensor::from_slice(constant.shape(), &numbers).ok()?;
-        Some(Self { numbers, scales: steps.iter().map(|s| s.scale).collect(), axis })
+        Some(Self { numbers, scales, axis })
     }
 
     /// The scales as `DequantizeLinear` takes them: a scalar or a vector.
@@ -93,25 +100,28 @@ impl Channels {
 
 /// A bias in the whole numbers of the products that it is added to: INT32 at the scale of input times weight.
 ///
-/// Gives back the weight's scales too, larger where a bias would not fit: the weight is to be rounded at those. `None`
-/// where the bias is not finite, or neither one number nor one a channel.
+/// Gives back the weight's scales too, larger where a bias would not fit, or where the product of the scales would be none
+/// that kernels keep: the weight is to be [rounded at](Weights::round_at) those. `None` where the bias is no vector of one
+/// finite number a channel, or no scale is wide enough.
 pub fn bias(constant: &Tensor, input_scale: f32, weight_scales: &[f32]) -> Option<(Vec<i32>, Vec<f32>)> {
     let values = constant.to_vec::<f32>()?;
-    if values.is_empty() || values.len() % weight_scales.len() != 0 || !values.iter().all(|v| v.is_finite()) {
+    let fits = constant.rank() == 1 && values.len() == weight_scales.len() && input_scale > 0.0;
+    if !fits || !values.iter().all(|v| v.is_finite()) {
         return None;
     }
-    let share = values.len() / weight_scales.len();
-    let input = f64::from(input_scale);
-    let mut scales = weight_scales.to_vec();
-    for (scale, biases) in scales.iter_mut().zip(values.chunks(share)) {
-        let most = biases.iter().fold(0f64, |most, v| most.max(f64::from(v.abs())));
-        *scale = scale.max((most / input / MOST_BIAS) as f32);
-    }
-    let round = |(i, v): (usize, &f32)| {
-        let step = f64::from(input_scale * scales[i / share]);
-        (f64::from(*v) / step).round_ties_even().clamp(-MOST_BIAS * 2.0, MOST_BIAS * 2.0 - 1.0) as i32
+    let widened = |(value, scale): (&f32, &f32)| {
+        let least = (f64::from(value.abs()) / f64::from(input_scale) / MOST_BIAS) as f32;
+        scale.max(least).max(f32::MIN_POSITIVE / input_scale)
     };
-    Some((values.iter().enumerate().map(round).collect(), scales))
+    let scales: Vec<f32> = values.iter().zip(weight_scales).map(widened).collect();
+    if !scales.iter().all(|s| s.is_finite() && (s * input_scale).is_normal()) {
+        return None;
+    }
+    let round = |(value, scale): (&f32, &f32)| {
+        let step = f64::from(input_scale * scale);
+        (f64::from(*value) / step).round_ties_even().clamp(-2.0 * MOST_BIAS, 2.0 * MOST_BIAS - 1.0) as i32
+    };
+    Some((values.iter().zip(&scales).map(round).collect(), scales))
 }
 
 #[cfg(test)]
@@ -158,6 +168,19 @@ mod tests {
         let (numbers, scales) = bias(&Tensor::vector(&[1e6f32, 1.0]), 1e-6, &[1e-6, 1.0]).unwrap();
         assert!(scales[0] > 900.0 && scales[1] == 1.0);
         assert!((numbers[0] - (1 << 30)).abs() <= 64 && numbers[1] == 1_000_000);
+        let (numbers, scales) = bias(&Tensor::vector(&[0f32]), 1e-7, &[f32::MIN_POSITIVE]).unwrap();
+        assert!(numbers == [0] && (scales[0] * 1e-7).is_normal());
         assert!(bias(&Tensor::vector(&[1f32, 2.0, 3.0]), 1.0, &[1.0, 1.0]).is_none());
+        assert!(bias(&Tensor::vector::<f32>(&[]), 1.0, &[1.0]).is_none());
+        assert!(bias(&Tensor::from_slice(&[2, 1], &[1f32, 2.0]).unwrap(), 1.0, &[1.0, 1.0]).is_none());
+        assert!(bias(&Tensor::vector(&[1f32]), 0.0, &[1.0]).is_none());
+    }
+
+    #[test]
+    fn a_weight_at_given_scales_stays_within_the_grid() {
+        let w = Tensor::from_slice(&[2, 2], &[1f32, -2.0, 0.5, 8.0]).unwrap();
+        let wide = Weights::round_at(&w, 1, Grid::SIGNED, &[0.5, 0.01]).unwrap();
+        assert_eq!(numbers(&wide), [2, -127, 1, 127]);
+        assert!(Weights::round_at(&w, 1, Grid::SIGNED, &[0.5]).is_none());
     }
 }

@@ -63,6 +63,8 @@ pub struct Target {
     pub source: String,
     /// What it demands of quantized nodes; `None` where nothing is known of it.
     pub qdq: Option<Qdq>,
+    /// How a model is quantized for it; `None` where it is not.
+    pub quantized: Option<Quantized>,
     /// How `--build` asks its compiler; `None` where it has none that can be asked.
     pub compiler: Option<Compiler>,
     /// The releases that there are, oldest first.
@@ -126,6 +128,28 @@ pub struct Qdq {
     pub source: String,
 }
 
+/// How a model is quantized for a target.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantized {
+    /// The type of values that are known only when the model runs; `uint8` with a zero point of their own, `int8` without.
+    pub activations: String,
+    /// Whether a bias becomes INT32 at the scale of the products.
+    pub whole_bias: bool,
+    /// Products with a weight whose result is quantized too, or the kernel computes in floats.
+    pub to_whole: Vec<String>,
+    /// Products with a weight whose result is a float.
+    pub to_float: Vec<String>,
+    /// What has a kernel for whole numbers and no weight.
+    pub between: Vec<String>,
+    /// What moves elements.
+    pub moves: Vec<String>,
+    /// Clamps that vanish in what quantizes their result.
+    pub clamps: Vec<String>,
+    /// Where this is from.
+    pub source: String,
+}
+
 /// A compiler that comes as a Python package.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,6 +182,7 @@ struct Written {
     retyped: Vec<Retyped>,
     fallback: Option<String>,
     qdq: Option<Qdq>,
+    quantized: Option<Quantized>,
     compiler: Option<Compiler>,
     #[serde(default)]
     limit: Vec<Limit>,
@@ -247,6 +272,7 @@ impl Target {
             newest_opset: written.newest_opset,
             source: written.source,
             qdq: written.qdq,
+            quantized: written.quantized,
             compiler: written.compiler,
             limits: written.limit,
             custom_ops: written.custom_ops,

@@ -92,7 +92,7 @@ fn add(graph: &mut Graph, region: RegionId, mut node: NewNode) -> ValueId {
 }
 
 /// A copy that also returns these values of the main graph.
-pub(super) fn with_outputs(model: &Model, values: &[ValueId]) -> Model {
+pub(crate) fn with_outputs(model: &Model, values: &[ValueId]) -> Model {
     let mut copy = model.clone();
     for &value in values {
         if !copy.graph.is_graph_output(value) {

@@ -33,6 +33,7 @@ pub use bench::{BenchOptions, Times, bench};
 pub(crate) use bench::{bench_inputs, bench_on};
 pub use compare::{Metrics, compare};
 pub use feeds::Feeds;
+pub(crate) use instrument::with_outputs;
 pub use localize::localize;
 pub use parity::{Progress, ProveOptions, Subject, prove};
 pub use statistics::{median, median_interval};

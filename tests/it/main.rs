@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a module per topic.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod calibrate;
 mod cli;
 mod data;
 mod engine;

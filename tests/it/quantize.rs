@@ -6,7 +6,7 @@ use onnxpress::analysis::verify;
 use onnxpress::diag::Diags;
 use onnxpress::io::to_bytes;
 use onnxpress::ir::{Model, NodeId};
-use onnxpress::quantize::{Affine, Grid, Place, Weights, bias, place};
+use onnxpress::quantize::{Affine, Grid, Place, Role, Weights, bias, choose, place, plan, wanted};
 use onnxpress::runtime::{RunValue, Runtime, SessionOptions, Source};
 use onnxpress::tensor::{DType, Tensor};
 use onnxpress::text::parse_model;
@@ -37,6 +37,20 @@ fn run(model: &Model, feeds: &[(&str, Tensor)]) -> Vec<f32> {
     first.to_vec::<f32>().unwrap()
 }
 
+/// The operators of a model as ONNX Runtime has optimized it.
+fn optimized(model: &Model) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("optimized.onnx");
+    let options = SessionOptions {
+        optimize: onnxpress::runtime::Optimization::All,
+        optimized: Some(path.clone()),
+        ..SessionOptions::default()
+    };
+    onnx_runtime().session(&Source::bytes(to_bytes(model).unwrap()), &options).unwrap();
+    let optimized = onnxpress::io::load(&path).unwrap().model;
+    optimized.graph.nodes().map(|(_, n)| n.op().name.to_owned()).collect()
+}
+
 /// Numbers of every magnitude, halves between steps, and the infinities.
 fn samples(scale: f32) -> Vec<f32> {
     let mut state = 1u64;
@@ -64,26 +78,26 @@ fn samples(scale: f32) -> Vec<f32> {
 #[test]
 fn values_are_rounded_as_onnx_runtime_rounds_them() {
     let affines = [
-        Grid::SIGNED.fit(-3.0, 2.0),
-        Grid::SIGNED.fit(-0.0, 1e-3),
-        Grid::UNSIGNED.fit(-1.7, 4.2),
-        Grid::UNSIGNED.fit(0.0, 6.0),
-        Grid::UNSIGNED.fit(-6.5, -2.0),
-        Grid::UNSIGNED.fit(0.0, 0.0),
+        Grid::SIGNED.fit(-3.0, 2.0).unwrap(),
+        Grid::SIGNED.fit(-0.0, 1e-3).unwrap(),
+        Grid::UNSIGNED.fit(-1.7, 4.2).unwrap(),
+        Grid::UNSIGNED.fit(0.0, 6.0).unwrap(),
+        Grid::UNSIGNED.fit(-6.5, -2.0).unwrap(),
+        Grid::UNSIGNED.fit(0.0, 0.0).unwrap(),
         Affine { grid: Grid::SIGNED, scale: 0.5, zero: 0 },
     ];
     for affine in affines {
         let mut quantized = model(
-            "<ir_version: 8, opset_import: [\"\" : 13]> g (float[N] x) => (float[N] y) { y = Relu (x) }",
+            "<ir_version: 8, opset_import: [\"\" : 13]> g (float[N] x) => (float[N] y) { y = Neg (x) }",
         );
-        let node = only(&quantized, "Relu");
+        let node = only(&quantized, "Neg");
         let nothing = Place { node, inputs: vec![(0, affine)], weights: vec![], bias: None, output: None };
         place(&mut quantized.graph, &[nothing]);
         let values = samples(affine.scale);
         let got = run(&quantized, &[("x", Tensor::vector(&values))]);
         for (value, got) in values.iter().zip(&got) {
-            let want = affine.through(*value).max(0.0);
-            assert_eq!(want.to_bits() & 0x7fff_ffff, got.to_bits() & 0x7fff_ffff, "{value} at {affine:?}");
+            let want = -affine.through(*value) + 0.0;
+            assert_eq!(want.to_bits(), (got + 0.0).to_bits(), "{value} at {affine:?}");
         }
     }
 }
@@ -97,7 +111,7 @@ fn a_convolution_in_whole_numbers_is_its_own_simulation_in_floats() {
         { y = Conv (x, w, b) }";
     let mut quantized = model(text);
     let node = only(&quantized, "Conv");
-    let (input, output) = (Grid::UNSIGNED.fit(-2.0, 3.0), Grid::UNSIGNED.fit(-40.0, 30.0));
+    let (input, output) = (Grid::UNSIGNED.fit(-2.0, 3.0).unwrap(), Grid::UNSIGNED.fit(-40.0, 30.0).unwrap());
     let weights = Weights::round(&constant(&quantized, node, 1), Some(0), Grid::SIGNED).unwrap();
     let (numbers, scales) = bias(&constant(&quantized, node, 2), input.scale, &weights.scales).unwrap();
     assert_eq!(scales, weights.scales);
@@ -145,6 +159,34 @@ fn a_convolution_in_whole_numbers_is_its_own_simulation_in_floats() {
 }
 
 #[test]
+fn a_bias_of_two_convolutions_has_the_scale_of_each() {
+    let mut quantized = model(
+        "<ir_version: 8, opset_import: [\"\" : 13]>\n\
+         g (float[1,1,2,2] x, float[1,1,2,2] z) => (float[1,1,2,2] y, float[1,1,2,2] u)\n\
+         <float[1,1,1,1] w = {2}, float[1] b = {5}>\n\
+         { y = Conv (x, w, b)\n u = Conv (z, w, b) }",
+    );
+    let places: Vec<Place> = [0.01f32, 0.5]
+        .into_iter()
+        .zip(quantized.graph.nodes().map(|(id, _)| id).collect::<Vec<_>>())
+        .map(|(scale, node)| {
+            let weights = Weights::round(&constant(&quantized, node, 1), Some(0), Grid::SIGNED).unwrap();
+            let (numbers, scales) = bias(&constant(&quantized, node, 2), scale, &weights.scales).unwrap();
+            let steps = scales.iter().map(|s| s * scale).collect();
+            let input = Affine { grid: Grid::UNSIGNED, scale, zero: 0 };
+            let output = Some(Grid::UNSIGNED.fit(0.0, 25.5).unwrap());
+            let bias = Some((2, numbers, steps));
+            Place { node, inputs: vec![(0, input)], weights: vec![(1, weights)], bias, output }
+        })
+        .collect();
+    place(&mut quantized.graph, &places);
+    let zeros = Tensor::from_slice(&[1, 1, 2, 2], &[0f32; 4]).unwrap();
+    let optimized = optimized(&quantized);
+    assert_eq!(optimized.iter().filter(|op| *op == "QLinearConv").count(), 2, "{optimized:?}");
+    assert_eq!(run(&quantized, &[("x", zeros.clone()), ("z", zeros)]), [5.0; 4]);
+}
+
+#[test]
 fn what_several_nodes_read_is_quantized_once_and_what_is_dequantized_not_again() {
     let mut quantized = model(
         "<ir_version: 8, opset_import: [\"\" : 13]>\n\
@@ -152,7 +194,7 @@ fn what_several_nodes_read_is_quantized_once_and_what_is_dequantized_not_again()
          <float[2,2] w = {1, 2, 3, 4}>\n\
          { a = MatMul (x, w)\n y = MatMul (a, w)\n z = MatMul (x, w) }",
     );
-    let affine = Grid::UNSIGNED.fit(-1.0, 10.0);
+    let affine = Grid::UNSIGNED.fit(-1.0, 10.0).unwrap();
     let nodes: Vec<NodeId> = quantized.graph.nodes().map(|(id, _)| id).collect();
     let weights = Weights::round(&constant(&quantized, nodes[0], 1), Some(1), Grid::SIGNED).unwrap();
     let places: Vec<Place> = nodes
@@ -171,5 +213,79 @@ fn what_several_nodes_read_is_quantized_once_and_what_is_dequantized_not_again()
     let int8 = |v| quantized.graph.dtype(v) == Some(DType::I8);
     assert_eq!(quantized.graph.initializers(onnxpress::ir::RegionId::ROOT).filter(|&v| int8(v)).count(), 2);
     let x = Tensor::from_slice(&[2, 2], &[1f32, 2.0, 3.0, -1.0]).unwrap();
-    assert_eq!(run(&quantized, &[("x", x)]).len(), 4);
+    let got = run(&quantized, &[("x", x)]);
+    for (got, want) in got.iter().zip([37.0, 54.0, 6.0, 8.0]) {
+        assert!((got - want).abs() < 1.0, "{got} {want}");
+    }
+}
+
+const RESIDUAL: &str = "<ir_version: 8, opset_import: [\"\" : 13]>\n\
+    g (float[1,2,4,4] x) => (float[1,3] y)\n\
+    <float[2,2,1,1] w = {1, -0.5, 0.25, 2}, float[2] b = {0.5, -1}, float[2,2,1,1] u = {-1, 0.5, 0.75, 1},\n\
+     float[2,3] m = {1, -1, 0.5, 2, 0.25, -0.75}>\n\
+    {\n\
+      [first] a = Conv (x, w, b)\n r = Relu (a)\n p = MaxPool <kernel_shape = [2, 2]> (r)\n\
+      [second] c = Conv (p, u)\n [sum] s = Add (c, p)\n [gelu] e = Erf (s)\n\
+      [mean] g = GlobalAveragePool (e)\n f = Flatten (g)\n [head] y = MatMul (f, m)\n\
+    }";
+
+fn table() -> onnxpress::target::Quantized {
+    onnxpress::target::Target::named("ort-cpu").unwrap().quantized.unwrap()
+}
+
+#[test]
+fn products_are_whole_and_what_lies_between_where_all_operands_are() {
+    let model = model(RESIDUAL);
+    let choices = choose(&model.graph, &table()).unwrap();
+    let said: Vec<(String, String)> = choices
+        .iter()
+        .map(|c| {
+            let role = match &c.role {
+                Role::Product { result, .. } => {
+                    let name = result.map(|v| model.graph.value(v).name().to_string());
+                    format!("product -> {}", name.unwrap_or_else(|| "float".into()))
+                }
+                Role::Float(why) => (*why).to_owned(),
+                other => format!("{other:?}").to_lowercase(),
+            };
+            (model.graph.node(c.node).op().name.to_owned(), role)
+        })
+        .collect();
+    let said: Vec<(&str, &str)> = said.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            ("Conv", "product -> r"),
+            ("Relu", "clamp"),
+            ("MaxPool", "moved"),
+            ("Conv", "product -> c"),
+            ("Add", "between"),
+            ("Erf", "the target computes this operator in floats"),
+            ("GlobalAveragePool", "an operand is a float"),
+            ("Flatten", "an operand is a float"),
+            ("MatMul", "product -> float"),
+        ]
+    );
+}
+
+#[test]
+fn onnx_runtime_runs_what_is_planned_in_whole_numbers() {
+    let mut quantized = model(RESIDUAL);
+    let choices = choose(&quantized.graph, &table()).unwrap();
+    let least = |v| if &**quantized.graph.value(v).name() == "r" { 0.0 } else { -6.0 };
+    let wanted = wanted(&quantized.graph, &choices);
+    let ranges = wanted.into_iter().map(|v| (v, (least(v), 6.0))).collect();
+    let places = plan(&quantized.graph, &choices, &table(), &ranges).unwrap();
+    place(&mut quantized.graph, &places);
+    let x: Vec<f32> = (0..32).map(|i| ((i * 29) % 31) as f32 / 15.0 - 1.0).collect();
+    let x = Tensor::from_slice(&[1, 2, 4, 4], &x).unwrap();
+    let (want, got) = (run(&model(RESIDUAL), &[("x", x.clone())]), run(&quantized, &[("x", x)]));
+    for (want, got) in want.iter().zip(&got) {
+        assert!((want - got).abs() < 0.15, "{want:?} {got:?}");
+    }
+
+    let optimized = optimized(&quantized);
+    let count = |op: &str| optimized.iter().filter(|o| *o == op).count();
+    let counts = ["QLinearConv", "QLinearAdd", "MatMulIntegerToFloat", "Conv", "Relu"].map(count);
+    assert_eq!(counts, [2, 1, 1, 0, 0]);
 }

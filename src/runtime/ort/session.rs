@@ -141,19 +141,21 @@ impl Session for OrtSession {
         }
         let wanted = names.iter().map(|name| c_string(name)).collect::<Result<Vec<_>, _>>()?;
         let results = self.run_raw(&feeds, &wanted)?;
-        outputs
-            .iter()
-            .map(|&name| {
-                let at = names.iter().position(|&n| n == name).expect("every output was put in");
-                let value = self.api.read(&results[at])?;
-                let wrap = matches!(self.outputs.kind(name), Some(Kind::Optional(_)));
-                Ok(match value {
-                    RunValue::Optional(_) => value,
-                    _ if wrap => RunValue::Optional(Some(Box::new(value))),
-                    _ => value,
-                })
-            })
-            .collect()
+        let mut values: Vec<RunValue> = Vec::with_capacity(names.len());
+        for (result, name) in results.into_iter().zip(&names) {
+            let value = self.api.read(result)?;
+            let wrap = matches!(self.outputs.kind(name), Some(Kind::Optional(_)));
+            values.push(match value {
+                RunValue::Optional(_) => value,
+                _ if wrap => RunValue::Optional(Some(Box::new(value))),
+                _ => value,
+            });
+        }
+        if names.len() == outputs.len() {
+            return Ok(values);
+        }
+        let at = |name| names.iter().position(|n| n == name).expect("every output was put in");
+        Ok(outputs.iter().map(|name| values[at(name)].clone()).collect())
     }
 
     fn time(&mut self, feeds: &[(&str, &RunValue)]) -> Result<Duration, RunError> {

@@ -65,6 +65,26 @@ pub(super) fn dtype(code: i32) -> Option<DType> {
     DType::ALL.iter().copied().find(|&t| element_type(t).is_some_and(|e| e as i32 == code))
 }
 
+/// Smaller tensors are copied, larger ones stay where ONNX Runtime has put them.
+const WORTH_SHARING: usize = 64 << 10;
+
+/// The bytes of a tensor that no run writes to any more.
+struct Held {
+    data: *const u8,
+    len: usize,
+    _value: Owned<sys::OrtValue>,
+}
+
+// SAFETY: the bytes are the value's own and go with it; ONNX Runtime's values are not bound to a thread.
+unsafe impl Send for Held {}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the value, a tensor of this many bytes, lives as long as `self`, and nothing else has access to it.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
 impl Api {
     /// The kind that a type description declares.
     pub(super) fn kind(&self, info: &Owned<sys::OrtTypeInfo>) -> Result<Kind, Status> {
@@ -200,8 +220,8 @@ impl Api {
         Ok(value)
     }
 
-    /// Copies a value out of ONNX Runtime.
-    pub(super) fn read(&self, value: &Owned<sys::OrtValue>) -> Result<RunValue, RunError> {
+    /// Takes a value over from ONNX Runtime.
+    pub(super) fn read(&self, value: Owned<sys::OrtValue>) -> Result<RunValue, RunError> {
         let mut present = 0;
         // SAFETY: the value is valid.
         self.check(unsafe { (self.table.HasValue)(value.as_ptr(), &mut present) })?;
@@ -217,12 +237,12 @@ impl Api {
                 let mut count = 0;
                 // SAFETY: as above.
                 self.check(unsafe { (self.table.GetValueCount)(value.as_ptr(), &mut count) })?;
-                let items = (0..count).map(|index| self.read(&self.part(value, index)?));
+                let items = (0..count).map(|index| self.read(self.part(&value, index)?));
                 Ok(RunValue::Sequence(items.collect::<Result<_, RunError>>()?))
             }
             MAP => {
-                let keys = self.read_tensor(&self.part(value, 0)?)?;
-                Ok(RunValue::Map(keys, self.read_tensor(&self.part(value, 1)?)?))
+                let keys = self.read_tensor(self.part(&value, 0)?)?;
+                Ok(RunValue::Map(keys, self.read_tensor(self.part(&value, 1)?)?))
             }
             _ => Err(RunError::Unsupported(format!("a value of ONNX Runtime's type {code}"))),
         }
@@ -240,7 +260,7 @@ impl Api {
         Ok(part)
     }
 
-    fn read_tensor(&self, value: &Owned<sys::OrtValue>) -> Result<Tensor, RunError> {
+    fn read_tensor(&self, value: Owned<sys::OrtValue>) -> Result<Tensor, RunError> {
         let mut info = ptr::null_mut();
         // SAFETY: the value is a tensor; its description is ours.
         let info = unsafe {
@@ -264,13 +284,15 @@ impl Api {
         let count = element_count(&shape)
             .ok_or_else(|| Error::new(format!("ONNX Runtime returned the dims {dims:?}")))?;
         let Some(len) = dtype.byte_len(count) else {
-            return Ok(Tensor::from_strings(&shape, self.read_strings(value, count)?)?);
+            return Ok(Tensor::from_strings(&shape, self.read_strings(&value, count)?)?);
         };
         let mut data = ptr::null_mut();
         // SAFETY: the value is a tensor.
         self.check(unsafe { (self.table.GetTensorMutableData)(value.as_ptr(), &mut data) })?;
         let bytes = if len == 0 || data.is_null() {
             Bytes::new()
+        } else if len >= WORTH_SHARING {
+            Bytes::from_owner(Held { data: data.cast(), len, _value: value })
         } else {
             // SAFETY: a tensor of this type and shape holds exactly these bytes and lives until the copy is done.
             Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) })

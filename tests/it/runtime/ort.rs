@@ -316,3 +316,28 @@ fn a_model_beyond_2_gib_is_not_cut() {
     let why = unsupported(session(&Source::bytes(vec![0u8; 1 << 31])));
     assert!(why.contains("2147483648"), "{why}");
 }
+
+/// They stay in ONNX Runtime's memory: an arena's or not, computed or the model's own.
+#[test]
+fn large_results_outlive_the_session_and_later_runs() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]> g (float[n] x) => (float[n] same, float[n] neg, float[n,1] column, float[m] fixed)
+        { same = Identity (x) neg = Neg (x) a = Constant <value = int64[2] {-1, 1}> () column = Reshape (x, a)
+          s = Constant <value = int64[1] {50000}> () fixed = ConstantOfShape <value = float[1] {2.5}> (s) }";
+    let model = onnxpress::io::to_bytes(&onnxpress::text::parse_model(text).unwrap()).unwrap();
+    for deployed in [false, true] {
+        let optimize = onnxpress::runtime::Optimization::All;
+        let options = SessionOptions { deployed, optimize, ..SessionOptions::default() };
+        let mut session = onnx_runtime().session(&Source::bytes(model.clone()), &options).unwrap();
+        let mut run = |from: f32| {
+            let x: Vec<f32> = (0..50_000).map(|i| i as f32 + from).collect();
+            let x = RunValue::Tensor(Tensor::vector(&x));
+            session.run(&[("x", &x)], &["same", "neg", "column", "fixed", "neg"]).unwrap()
+        };
+        let first = run(0.5);
+        (0..3).for_each(|i| drop(run(i as f32)));
+        drop(session);
+        let last = |at: usize| tensor(&first[at]).to_vec::<f32>().unwrap()[49_999];
+        let lasts: Vec<f32> = (0..5).map(last).collect();
+        assert_eq!(lasts, [49_999.5, -49_999.5, 49_999.5, 2.5, -49_999.5]);
+    }
+}

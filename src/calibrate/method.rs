@@ -1,0 +1,130 @@
+//! The ways to choose a range, by name.
+
+use super::range::{Grid, Range};
+use super::statistics::ValueStatistics;
+use super::{entropy, mse, percentile};
+use crate::error::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+
+/// Where the name alone is given.
+pub const DEFAULT_PERCENTILE: f32 = 99.99;
+
+/// How a range is chosen from what was observed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    /// All that was observed.
+    MinMax,
+    /// Minimum and maximum of each sample, averaged; see [`MovingAverage`](super::MovingAverage).
+    MovingAverage,
+    /// All but the outermost elements: the percentage that stays, above 50 and at most 100.
+    Percentile(f32),
+    /// The least Kullback-Leibler divergence between values and quantized values (Migacz 2017).
+    Entropy,
+    /// The least expected squared error.
+    Mse,
+}
+
+impl Method {
+    /// The names that are read; that of a percentile may be followed by a number, as in `percentile:99.9`.
+    pub const NAMES: [&'static str; 5] = ["minmax", "moving-average", "percentile", "entropy", "mse"];
+
+    /// Whether it needs a histogram, not only minima and maxima.
+    pub fn needs_histogram(self) -> bool {
+        matches!(self, Self::Percentile(_) | Self::Entropy | Self::Mse)
+    }
+
+    /// The range of a value. It lies within what was observed, zero added; zeros alone give `[0, 0]`.
+    ///
+    /// # Errors
+    /// No finite element was observed, or no histogram and the method needs one.
+    pub fn range(self, of: &ValueStatistics, grid: Grid) -> Result<Range> {
+        if of.extent.finite == 0 {
+            let what = if of.extent.non_finite == 0 { "no element" } else { "no finite number" };
+            return Err(Error::new(format!("{what} was observed, so there is no range to quantize"))
+                .with_help("leave this value in float, or calibrate on other data"));
+        }
+        let histogram = || {
+            of.histogram.as_ref().ok_or_else(|| Error::new(format!("the method {self} needs a histogram")))
+        };
+        Ok(match self {
+            Self::MinMax => Range::of(&of.extent, grid),
+            Self::MovingAverage => {
+                let (min, max) = of.average.ends().unwrap_or((of.extent.min, of.extent.max));
+                if grid.symmetric {
+                    Range::around_zero(min.abs().max(max.abs()))
+                } else {
+                    Range::holding(min, max)
+                }
+            }
+            Self::Percentile(percent) => percentile::range(histogram()?, percent, grid),
+            Self::Entropy => entropy::range(histogram()?, grid),
+            Self::Mse => mse::range(histogram()?, grid),
+        })
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinMax => f.write_str("minmax"),
+            Self::MovingAverage => f.write_str("moving-average"),
+            Self::Percentile(percent) => write!(f, "percentile:{percent}"),
+            Self::Entropy => f.write_str("entropy"),
+            Self::Mse => f.write_str("mse"),
+        }
+    }
+}
+
+impl FromStr for Method {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "minmax" => Ok(Self::MinMax),
+            "moving-average" => Ok(Self::MovingAverage),
+            "percentile" => Ok(Self::Percentile(DEFAULT_PERCENTILE)),
+            "entropy" => Ok(Self::Entropy),
+            "mse" => Ok(Self::Mse),
+            _ => match text.strip_prefix("percentile:") {
+                Some(number) => percent(number).map(Self::Percentile),
+                None => Err(Error::new(format!("'{text}' is no calibration method"))
+                    .with_help(format!("the methods are {}", Self::NAMES.join(", ")))),
+            },
+        }
+    }
+}
+
+fn percent(number: &str) -> Result<f32> {
+    number.parse().ok().filter(|&p| p > 50.0 && p <= 100.0).ok_or_else(|| {
+        Error::new(format!("'{number}' is no percentage above 50 and up to 100"))
+            .with_help("such as percentile:99.99")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for name in Method::NAMES {
+            let method: Method = name.parse().unwrap();
+            assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
+        }
+        assert_eq!("percentile".parse::<Method>().unwrap(), Method::Percentile(99.99));
+        assert_eq!("percentile:99.5".parse::<Method>().unwrap(), Method::Percentile(99.5));
+        for wrong in ["kl", "percentile:", "percentile:50", "percentile:101", "percentile:nan", "Entropy"] {
+            assert!(wrong.parse::<Method>().unwrap_err().help().is_some(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn without_a_finite_number_there_is_no_range() {
+        for method in [Method::MinMax, Method::MovingAverage, Method::Entropy] {
+            let error = method.range(&ValueStatistics::default(), Grid::INT8).unwrap_err();
+            assert!(error.help().is_some(), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What is known of the values of a model after a run.
+
+use super::average::MovingAverage;
+use super::bins::Tables;
+use super::channels::ChannelMax;
+use super::extent::Extent;
+use super::floats::with_floats;
+use super::gram::Gram;
+use super::histogram::Histogram;
+use super::method::Method;
+use super::range::{Grid, Range};
+use super::requests::Want;
+use crate::diag::Diags;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was observed of one value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ValueStatistics {
+    /// Exact minimum and maximum over all samples.
+    pub extent: Extent,
+    /// Minimum and maximum of each sample, averaged; samples without a finite element do not count.
+    pub average: MovingAverage,
+    /// Where it was asked for.
+    pub histogram: Option<Histogram>,
+    /// By axis, as it was asked for.
+    pub channels: BTreeMap<i64, ChannelMax>,
+    /// Where it was asked for.
+    pub gram: Option<Gram>,
+}
+
+impl ValueStatistics {
+    /// Nothing observed yet.
+    pub(super) fn new(wants: &BTreeSet<Want>) -> Self {
+        let mut new = Self::default();
+        for want in wants {
+            match want {
+                Want::Range => {}
+                Want::Histogram => new.histogram = Some(Histogram::new()),
+                Want::ChannelMax { axis } => _ = new.channels.insert(*axis, ChannelMax::default()),
+                Want::Gram => new.gram = Some(Gram::default()),
+            }
+        }
+        new
+    }
+
+    /// The next sample.
+    ///
+    /// # Errors
+    /// The elements are of a type that is not observed, or an axis is missing or not as long as before.
+    pub(super) fn observe(&mut self, tensor: &Tensor, tables: &mut Tables) -> Result<()> {
+        with_floats(tensor, |values| self.add(values, tensor.shape(), tables))?
+    }
+
+    fn add(&mut self, values: &[f32], shape: &[usize], tables: &mut Tables) -> Result<()> {
+        let extent = Extent::of(values);
+        self.extent.merge(&extent);
+        if extent.finite > 0 {
+            self.average.add(extent.min, extent.max);
+        }
+        if let Some(histogram) = &mut self.histogram {
+            if extent.non_finite == 0 {
+                histogram.add(values, &extent, tables);
+            } else {
+                let finite: Vec<f32> = values.iter().copied().filter(|x| x.is_finite()).collect();
+                histogram.add(&finite, &extent, tables);
+            }
+        }
+        for (&axis, channels) in &mut self.channels {
+            channels.observe(values, shape, axis)?;
+        }
+        self.gram.as_mut().map_or(Ok(()), |gram| gram.observe(values, shape))
+    }
+
+    /// What was asked for.
+    pub(super) fn wants(&self) -> BTreeSet<Want> {
+        let axes = self.channels.keys().map(|&axis| Want::ChannelMax { axis });
+        let histogram = self.histogram.as_ref().map(|_| Want::Histogram);
+        let gram = self.gram.as_ref().map(|_| Want::Gram);
+        axes.chain(histogram).chain(gram).chain([Want::Range]).collect()
+    }
+
+    fn byte_len(&self) -> usize {
+        let histogram = self.histogram.as_ref().map_or(0, Histogram::byte_len);
+        let channels: usize = self.channels.values().map(|c| size_of_val(c.maxima())).sum();
+        let gram = self.gram.as_ref().map_or(0, |gram| size_of_val(&*gram.upper));
+        size_of::<Self>() + histogram + channels + gram
+    }
+}
+
+/// Statistics by the value's name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statistics {
+    /// Samples that were run.
+    pub samples: u64,
+    /// What was observed.
+    pub values: BTreeMap<String, ValueStatistics>,
+}
+
+impl Statistics {
+    /// The range of a value, by a method.
+    ///
+    /// # Errors
+    /// As [`Method::range`], or the value was not asked for. The error names the value.
+    pub fn range(&self, value: &str, method: Method, grid: Grid) -> Result<Range> {
+        let of = self
+            .values
+            .get(value)
+            .ok_or_else(|| Error::new("no statistics were taken of this value").at(value))?;
+        method.range(of, grid).map_err(|e| e.at(value))
+    }
+
+    /// Bytes that they take: the same for any number of samples.
+    pub fn byte_len(&self) -> usize {
+        self.values.iter().map(|(name, value)| name.len() + value.byte_len()).sum()
+    }
+
+    /// `non-finite-values` for each value that had some, `never-observed` for each without an element.
+    pub fn remarks(&self) -> Diags {
+        let mut remarks = Diags::new();
+        for (name, value) in &self.values {
+            let Extent { finite, non_finite, .. } = value.extent;
+            let all = finite + non_finite;
+            if non_finite > 0 {
+                let message =
+                    format!("{non_finite} of {all} elements are infinite or NaN, and were left out");
+                remarks.warn("non-finite-values", Some(name), message);
+            } else if all == 0 {
+                remarks.warn("never-observed", Some(name), "the value is empty in every sample");
+            }
+        }
+        remarks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const ALL: [Want; 4] = [Want::Range, Want::Histogram, Want::ChannelMax { axis: -1 }, Want::Gram];
+
+    #[test]
+    fn all_that_is_wanted_is_observed() {
+        let mut value = ValueStatistics::new(&ALL.into());
+        let tensor = Tensor::from_slice(&[2, 2], &[1.0f32, -2.0, f32::NAN, 3.0]).unwrap();
+        value.observe(&tensor, &mut Tables::default()).unwrap();
+        assert_eq!(value.wants(), ALL.into());
+        assert_eq!((value.extent.min, value.extent.max, value.extent.non_finite), (-2.0, 3.0, 1));
+        assert_eq!(value.average.ends(), Some((-2.0, 3.0)));
+        assert_eq!(value.histogram.as_ref().unwrap().counts().iter().sum::<u64>(), 3);
+        assert_eq!(value.histogram.as_ref().unwrap().extent(), &value.extent);
+        assert_eq!(value.channels[&-1].maxima(), [1.0, 3.0]);
+        assert_eq!(value.gram.as_ref().unwrap().rows(), 1);
+    }
+
+    #[test]
+    fn errors_and_remarks_name_the_value() {
+        let mut statistics = Statistics::default();
+        assert_eq!(statistics.range("x", Method::MinMax, Grid::INT8).unwrap_err().node(), Some("x"));
+        statistics.values.insert("x".to_owned(), ValueStatistics::default());
+        assert_eq!(statistics.range("x", Method::MinMax, Grid::INT8).unwrap_err().node(), Some("x"));
+        let remarks = statistics.remarks();
+        let codes: Vec<_> = remarks.iter().map(|d| (d.code, d.at.as_deref())).collect();
+        assert_eq!(codes, [("never-observed", Some("x"))]);
+    }
+}

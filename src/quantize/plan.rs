@@ -1,0 +1,143 @@
+//! The choices with their numbers: scale and zero point of every value, weights and biases rounded.
+
+use super::choose::{Choice, Role};
+use super::grid::{Affine, Grid};
+use super::layers::Layer;
+use super::place::Place;
+use super::weights::{Weights, bias};
+use crate::error::{Error, Result};
+use crate::ir::{Graph, NodeId, ValueId};
+use crate::target::Quantized;
+use crate::tensor::DType;
+use rustc_hash::FxHashMap;
+
+/// The values whose ranges the choices ask for, each once, in the order of the choices.
+pub fn wanted(graph: &Graph, choices: &[Choice]) -> Vec<ValueId> {
+    let mut values: Vec<ValueId> = Vec::new();
+    for choice in choices {
+        let node = graph.node(choice.node);
+        match &choice.role {
+            Role::Product { layer, result } => {
+                values.extend(node.input(layer.data));
+                values.extend(*result);
+            }
+            Role::Between => {
+                values.extend(floats(graph, choice.node).into_iter().chain(node.outputs().to_vec()))
+            }
+            Role::Clamp | Role::Moved | Role::Float(_) => {}
+        }
+    }
+    let mut seen = rustc_hash::FxHashSet::default();
+    values.retain(|v| seen.insert(*v));
+    values
+}
+
+/// What is to be written for the choices, by the smallest and the largest number of each value that is [`wanted`].
+///
+/// # Errors
+/// A value has no range, or a weight is not finite: the node is named.
+pub fn plan(
+    graph: &Graph,
+    choices: &[Choice],
+    target: &Quantized,
+    ranges: &FxHashMap<ValueId, (f32, f32)>,
+) -> Result<Vec<Place>> {
+    let grid = if target.activations == DType::U8.name() { Grid::UNSIGNED } else { Grid::SIGNED };
+    let mut planner = Planner { graph, target, grid, ranges, known: FxHashMap::default() };
+    let mut places = Vec::new();
+    for choice in choices {
+        let planned = planner.choice(choice).map_err(|e| e.at(graph.label(choice.node)))?;
+        places.extend(planned);
+    }
+    Ok(places)
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    target: &'a Quantized,
+    grid: Grid,
+    ranges: &'a FxHashMap<ValueId, (f32, f32)>,
+    /// What was decided of values before: what moves elements keeps it.
+    known: FxHashMap<ValueId, Affine>,
+}
+
+impl Planner<'_> {
+    fn choice(&mut self, choice: &Choice) -> Result<Vec<Place>> {
+        let node = choice.node;
+        match &choice.role {
+            Role::Product { layer, result } => self.product(node, *layer, *result),
+            Role::Between => {
+                let mut inputs = Vec::new();
+                for at in self.operands(node) {
+                    inputs.push((at, self.affine_of(node, at)?));
+                }
+                let output = self.affine(self.graph.node(node).outputs()[0])?;
+                Ok(vec![Place { inputs, output: Some(output), ..Place::nothing(node) }])
+            }
+            Role::Moved => {
+                let at = *self.operands(node).first().ok_or_else(|| Error::new("it moves no floats"))?;
+                let affine = self.affine_of(node, at)?;
+                self.known.extend(self.graph.node(node).outputs().iter().map(|&v| (v, affine)));
+                Ok(vec![Place { inputs: vec![(at, affine)], output: Some(affine), ..Place::nothing(node) }])
+            }
+            Role::Clamp | Role::Float(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn product(&mut self, node: NodeId, layer: Layer, result: Option<ValueId>) -> Result<Vec<Place>> {
+        let input = self.affine_of(node, layer.data)?;
+        let constant = |at: usize| self.graph.const_value(self.graph.node(node).input(at)?);
+        let weight = constant(layer.weight).ok_or_else(|| Error::new("its weight cannot be read"))?;
+        let rounded = Weights::round(&weight, Some(layer.axis), Grid::SIGNED);
+        let mut weights = rounded.ok_or_else(|| Error::new("its weight is not finite"))?;
+        let mut place = Place { inputs: vec![(layer.data, input)], ..Place::nothing(node) };
+        if let Some(at) = layer.bias.filter(|_| self.target.whole_bias) {
+            let tensor = constant(at).ok_or_else(|| Error::new("its bias cannot be read"))?;
+            let fitted = bias(&tensor, input.scale, &weights.scales);
+            let (numbers, scales) = fitted.ok_or_else(|| Error::new("its bias has no whole numbers"))?;
+            if scales != weights.scales {
+                let wider = Weights::round_at(&weight, layer.axis, Grid::SIGNED, &scales);
+                weights = wider.ok_or_else(|| Error::new("its weight cannot be read"))?;
+            }
+            let steps = scales.iter().map(|s| s * input.scale).collect();
+            place.bias = Some((at, numbers, steps));
+        }
+        place.weights = vec![(layer.weight, weights)];
+        let Some(result) = result else { return Ok(vec![place]) };
+        let affine = self.affine(result)?;
+        let makes = self.graph.producer(result).ok_or_else(|| Error::new("nothing makes its result"))?;
+        if makes == node {
+            place.output = Some(affine);
+            return Ok(vec![place]);
+        }
+        Ok(vec![place, Place { output: Some(affine), ..Place::nothing(makes) }])
+    }
+
+    fn operands(&self, node: NodeId) -> Vec<usize> {
+        let n = self.graph.node(node);
+        let float = |at: &usize| n.input(*at).is_some_and(|v| self.graph.dtype(v) == Some(DType::F32));
+        (0..n.inputs().len()).filter(float).collect()
+    }
+
+    fn affine_of(&mut self, node: NodeId, at: usize) -> Result<Affine> {
+        let value = self.graph.node(node).input(at).ok_or_else(|| Error::new("an operand is left out"))?;
+        self.affine(value)
+    }
+
+    fn affine(&mut self, value: ValueId) -> Result<Affine> {
+        if let Some(known) = self.known.get(&value) {
+            return Ok(*known);
+        }
+        let range = self.ranges.get(&value);
+        let name = self.graph.value(value).name();
+        let &(min, max) = range.ok_or_else(|| Error::new(format!("the range of '{name}' is not known")))?;
+        let affine = self.grid.fit(min, max);
+        let affine = affine.ok_or_else(|| Error::new(format!("the range of '{name}' is not finite")))?;
+        self.known.insert(value, affine);
+        Ok(affine)
+    }
+}
+
+fn floats(graph: &Graph, node: NodeId) -> Vec<ValueId> {
+    graph.node(node).inputs().flatten().filter(|&v| graph.dtype(v) == Some(DType::F32)).collect()
+}
