@@ -9,16 +9,18 @@ use super::explain::ExplainArgs;
 use super::inspect::InspectArgs;
 use super::optimize::OptimizeArgs;
 use super::passes::PassesArgs;
+use super::quantize::QuantizeArgs;
 use super::setup::SetupArgs;
 use super::targets::TargetsArgs;
 use crate::error::{Error, Result};
+use crate::io::ExternalData;
 use crate::pipeline::{Sizes, registry};
 use crate::runtime::Preferences;
 use crate::target::Target;
 use crate::validate::Feeds;
 use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -44,6 +46,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Simplify and fuse a model's graph, prove the result, write it
     Optimize(Box<OptimizeArgs>),
+    /// Compute in INT8, from samples of the inputs; measure what that costs and gains
+    Quantize(Box<QuantizeArgs>),
     /// Run two models on the same inputs and compare their outputs
     Compare(CompareArgs),
     /// Time two models on the same inputs
@@ -176,6 +180,27 @@ fn shape(text: &str) -> Result<(String, Vec<Option<u64>>), String> {
     };
     let sizes = if sizes.is_empty() { Ok(Vec::new()) } else { sizes.split(',').map(size).collect() };
     Ok((name.to_owned(), sizes?))
+}
+
+/// `--external-data`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Placement {
+    /// As in the input
+    Keep,
+    /// In the model file
+    Inline,
+    /// In a file of their own beside the model
+    Separate,
+}
+
+impl From<Placement> for ExternalData {
+    fn from(placement: Placement) -> Self {
+        match placement {
+            Placement::Keep => Self::Keep,
+            Placement::Inline => Self::Inline,
+            Placement::Separate => Self::Separate,
+        }
+    }
 }
 
 /// A target, with a version behind `@` or without.

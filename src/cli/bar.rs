@@ -22,6 +22,12 @@ impl Bar {
     pub(super) fn hidden() -> Self {
         Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()))
     }
+
+    fn counted(&self, what: &str, at: usize, of: usize, more: &str) {
+        self.0.set_length(of as u64);
+        self.0.set_position(at as u64);
+        self.0.set_message(format!("{what}: {at} of {of}{more}"));
+    }
 }
 
 impl Progress for Bar {
@@ -52,11 +58,14 @@ impl Progress for Bar {
                     "looking for the change that made the difference: run {run} of at most {of}"
                 ));
             }
-            Step::Time(at, of) => {
-                self.0.set_length(of as u64);
-                self.0.set_position(at as u64);
-                self.0.set_message(format!("timing: {at} of {of}"));
+            Step::Calibrate(at) => {
+                let runs =
+                    if at.runs > 1 { format!(", run {} of {}", at.run + 1, at.runs) } else { String::new() };
+                self.counted("calibrating", at.sample, at.samples, &runs);
             }
+            Step::Rank(at, of) => self.counted("ranking nodes", at, of, ""),
+            Step::Judge(at, of) => self.counted("measuring accuracy", at, of, ""),
+            Step::Time(at, of) => self.counted("timing", at, of, ""),
             Step::Localize => self.0.set_message("looking for the first value that differs"),
         }
     }

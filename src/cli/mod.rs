@@ -14,6 +14,7 @@ mod explain;
 mod inspect;
 mod optimize;
 mod passes;
+mod quantize;
 mod screen;
 mod setup;
 mod targets;
@@ -91,6 +92,7 @@ fn arguments() -> Result<Cli, clap::Error> {
 fn run(command: Command, screen: &mut Screen) -> Result<Ending> {
     match command {
         Command::Optimize(args) => optimize::run(&args, screen),
+        Command::Quantize(args) => quantize::run(&args, screen),
         Command::Compare(args) => compare::run(&args, screen),
         Command::Bench(args) => bench::run(&args, screen),
         Command::Inspect(args) => inspect::run(&args, screen),

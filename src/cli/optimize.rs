@@ -1,16 +1,15 @@
 //! `onnxpress optimize`.
 
 use super::Ending;
-use super::args::{Cli, Judge, Shape, SizeArgs, pass_ids, target};
+use super::args::{Cli, Judge, Placement, Shape, SizeArgs, pass_ids, target};
 use super::screen::Screen;
 use crate::error::{Error, Result};
-use crate::io::ExternalData;
 use crate::pipeline::{OptimizeJob, Options, Proof, optimize};
 use crate::report::{self, OptimizeReport, Status};
 use crate::rewrite::OpsetRequest;
 use crate::target::Target;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, CommandFactory};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -110,17 +109,6 @@ struct Watch {
     why: Option<String>,
 }
 
-/// `--external-data`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Placement {
-    /// As in the input
-    Keep,
-    /// In the model file
-    Inline,
-    /// In a file of their own beside the model
-    Separate,
-}
-
 fn opset(text: &str) -> Result<OpsetRequest, String> {
     match text {
         "keep" => Ok(OpsetRequest::Keep),
@@ -195,11 +183,7 @@ fn job(args: &OptimizeArgs) -> Result<OptimizeJob> {
         },
         tune: choice.tune.map(Duration::from_secs),
         keep_shapes: args.keep_shapes,
-        external_data: match args.external_data {
-            Placement::Keep => ExternalData::Keep,
-            Placement::Inline => ExternalData::Inline,
-            Placement::Separate => ExternalData::Separate,
-        },
+        external_data: args.external_data.into(),
         proof: Proof {
             verify: !args.proof.no_verify,
             require: args.proof.require_proof,

@@ -50,7 +50,7 @@ impl Pass for RemoveDead {
 }
 
 /// Removes what is dead in one graph and gives back how much that was.
-fn clean(graph: &mut Graph) -> usize {
+pub(crate) fn clean(graph: &mut Graph) -> usize {
     let before = graph.len();
     let nodes: Vec<NodeId> = graph.nodes().map(|(id, _)| id).rev().collect();
     for id in nodes {

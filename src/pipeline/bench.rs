@@ -83,16 +83,17 @@ pub fn bench(job: &BenchJob, progress: &mut dyn Progress) -> Result<BenchReport>
     })
 }
 
-struct Figures {
-    a: f64,
-    b: f64,
-    ratio: f64,
-    interval: Option<(f64, f64)>,
+/// What the times of pairs come to.
+pub(super) struct Figures {
+    pub(super) a: f64,
+    pub(super) b: f64,
+    pub(super) ratio: f64,
+    pub(super) interval: Option<(f64, f64)>,
 }
 
 impl Figures {
     /// `None` of no pairs.
-    fn of(times: &Times) -> Option<Self> {
+    pub(super) fn of(times: &Times) -> Option<Self> {
         let column = |of: fn(&(f64, f64)) -> f64| times.pairs.iter().map(of).collect::<Vec<f64>>();
         let ratios = column(|(a, b)| b / a);
         Some(Self {

@@ -52,7 +52,7 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
     let (start, memory) = (Instant::now(), Sampler::start());
     place::check(&job.input, &job.output)?;
     job.recipe()?;
-    let mut clock = Clock { stages: BTreeMap::new() };
+    let mut clock = Clock::new();
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
     let before =
@@ -189,12 +189,17 @@ struct Figures {
     opset: i64,
 }
 
-struct Clock {
-    stages: BTreeMap<&'static str, f64>,
+/// Wall time by stage.
+pub(super) struct Clock {
+    pub(super) stages: BTreeMap<&'static str, f64>,
 }
 
 impl Clock {
-    fn time<T>(&mut self, stage: &'static str, work: impl FnOnce() -> T) -> T {
+    pub(super) fn new() -> Self {
+        Self { stages: BTreeMap::new() }
+    }
+
+    pub(super) fn time<T>(&mut self, stage: &'static str, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
         *self.stages.entry(stage).or_default() += start.elapsed().as_secs_f64();

@@ -1,6 +1,6 @@
 //! How a long job tells where it is.
 
-use crate::validate;
+use crate::{calibrate, validate};
 
 /// What a job is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,12 @@ pub enum Step<'a> {
     Prove(validate::Progress),
     /// Looks for the change that made a difference: the run of so many at most.
     Blame(usize, usize),
+    /// Runs the model on samples and observes its values.
+    Calibrate(calibrate::Progress),
+    /// Runs nodes beside themselves in whole numbers: has run so many samples of so many.
+    Rank(usize, usize),
+    /// Holds the result against the original: has run so many samples of so many.
+    Judge(usize, usize),
     /// Has timed so many pairs of runs of so many.
     Time(usize, usize),
     /// Looks for the first value that differs.

@@ -1,6 +1,7 @@
 //! A job as a recipe.
 
 use super::optimize::OptimizeJob;
+use super::sizes::Sizes;
 use crate::error::Result;
 use crate::io::ExternalData;
 use crate::recipe::{
@@ -8,6 +9,7 @@ use crate::recipe::{
 };
 use crate::rewrite::OpsetRequest;
 use crate::validate::Feeds;
+use std::collections::BTreeMap;
 
 impl OptimizeJob {
     /// The settings of this job, presets spelled out; its model is no part of them.
@@ -29,7 +31,7 @@ impl OptimizeJob {
             growth_percent: options.growth.percent,
             growth_bytes: options.growth.bytes,
             dims: options.sizes.dims.clone(),
-            shapes: options.sizes.shapes.iter().map(|(name, sizes)| (name.clone(), shape(sizes))).collect(),
+            shapes: shapes(&options.sizes),
         };
         let (inputs, seed) = match &self.proof.feeds {
             Feeds::Data(path) => (Some(path.display().to_string()), None),
@@ -46,16 +48,23 @@ impl OptimizeJob {
                 inputs,
                 seed,
             },
-            write: Write {
-                keep_shapes: self.keep_shapes,
-                external_data: match self.external_data {
-                    ExternalData::Keep => Placement::Keep,
-                    ExternalData::Inline => Placement::Inline,
-                    ExternalData::Separate => Placement::Separate,
-                },
-            },
+            write: Write { keep_shapes: self.keep_shapes, external_data: placement(self.external_data) },
         })
     }
+}
+
+/// Where weights go, as a recipe says it.
+pub(super) fn placement(data: ExternalData) -> Placement {
+    match data {
+        ExternalData::Keep => Placement::Keep,
+        ExternalData::Inline => Placement::Inline,
+        ExternalData::Separate => Placement::Separate,
+    }
+}
+
+/// Sizes of all inputs, as a recipe says them.
+pub(super) fn shapes(sizes: &Sizes) -> BTreeMap<String, Vec<Size>> {
+    sizes.shapes.iter().map(|(name, sizes)| (name.clone(), shape(sizes))).collect()
 }
 
 fn shape(sizes: &[Option<u64>]) -> Vec<Size> {

@@ -3,13 +3,14 @@
 //! Products with a constant weight do wherever the target has a kernel. What stands between them does where all its operands
 //! are whole already, so that nothing is rounded that was not rounded before: a sum of two convolutions, and no sum of
 //! two products whose results stay floats. What only moves elements passes whole numbers on. A clamp right after a product
-//! belongs to it: the range of what it lets through is the one that counts.
+//! belongs to it: the range of what it lets through is the one that counts. A sum that a convolution swallows takes its
+//! other operand in whole numbers, where the target wants it so. Rows are looked up in a table of whole numbers.
 
 use super::layers::Layer;
 use crate::ir::{Graph, Node, NodeId, RegionId, Use, ValueId};
 use crate::target::Quantized;
 use crate::tensor::DType;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What was decided of one node.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,16 +37,42 @@ pub enum Role {
     Between,
     /// Elements are moved; the result has scale and zero point of the operand.
     Moved,
+    /// A sum that belongs to the convolution of one operand; the other is quantized.
+    Skip {
+        /// The other operand.
+        at: usize,
+    },
+    /// Rows of a constant are looked up; its columns have scales of their own.
+    Lookup,
     /// It computes in floats, for this reason.
     Float(&'static str),
 }
 
+impl Role {
+    /// Whether the node stays as it is.
+    pub fn is_float(&self) -> bool {
+        matches!(self, Self::Float(_))
+    }
+}
+
 /// Decides of every node of the main graph, in the order in which they run; nodes that compute no floats are left out.
+/// Those that are `kept` stay as they are, for the reason given with them.
 ///
 /// # Errors
 /// The graph has a cycle.
-pub fn choose(graph: &Graph, target: &Quantized) -> crate::error::Result<Vec<Choice>> {
-    let mut chooser = Chooser { graph, target, whole: FxHashSet::default(), clamps: FxHashSet::default() };
+pub fn choose(
+    graph: &Graph,
+    target: &Quantized,
+    kept: &FxHashMap<NodeId, &'static str>,
+) -> crate::error::Result<Vec<Choice>> {
+    let mut chooser = Chooser {
+        graph,
+        target,
+        kept,
+        products: FxHashMap::default(),
+        whole: FxHashSet::default(),
+        clamps: FxHashSet::default(),
+    };
     let order = crate::ir::topological(graph, RegionId::ROOT)?;
     Ok(order.into_iter().filter_map(|node| chooser.node(node)).collect())
 }
@@ -53,6 +80,9 @@ pub fn choose(graph: &Graph, target: &Quantized) -> crate::error::Result<Vec<Cho
 struct Chooser<'a> {
     graph: &'a Graph,
     target: &'a Quantized,
+    kept: &'a FxHashMap<NodeId, &'static str>,
+    /// Convolutions that compute in whole numbers, and how many came before each.
+    products: FxHashMap<NodeId, usize>,
     /// Values that are quantized anyway.
     whole: FxHashSet<ValueId>,
     clamps: FxHashSet<NodeId>,
@@ -65,8 +95,15 @@ impl Chooser<'_> {
         if !node.outputs().iter().any(float) {
             return None;
         }
-        let role = if self.clamps.contains(&id) { Role::Clamp } else { self.role(node) };
+        let role = match self.kept.get(&id) {
+            _ if self.clamps.contains(&id) => Role::Clamp,
+            Some(why) => Role::Float(why),
+            None => self.role(node),
+        };
         match &role {
+            Role::Product { result: None, .. } if node.op().is("Conv") => {
+                self.products.insert(id, self.products.len());
+            }
             Role::Product { result: Some(result), .. } => {
                 self.whole.insert(*result);
             }
@@ -89,6 +126,12 @@ impl Chooser<'_> {
                 Err(why) => Role::Float(why),
             };
         }
+        if self.target.lookups && op.is("Gather") {
+            return self.lookup(node).map_or_else(Role::Float, |()| Role::Lookup);
+        }
+        if listed(&self.target.skips) {
+            return self.skip(node).map_or_else(Role::Float, |at| Role::Skip { at });
+        }
         let data: Vec<ValueId> =
             node.inputs().flatten().filter(|&v| self.graph.dtype(v) == Some(DType::F32)).collect();
         let whole = !data.is_empty() && data.iter().all(|v| self.whole.contains(v));
@@ -100,12 +143,45 @@ impl Chooser<'_> {
         }
     }
 
+    /// Whether rows of a constant are looked up that are floats.
+    fn lookup(&self, node: &Node) -> Result<(), &'static str> {
+        let table = node.input(0).ok_or("it has no table")?;
+        if !self.graph.is_const(table) {
+            return Err("the table is computed");
+        }
+        if self.graph.rank(table) != Some(2) || node.int("axis").unwrap_or(0) != 0 {
+            return Err("it looks up no rows of a matrix");
+        }
+        if self.graph.rank(node.outputs()[0]).is_none() {
+            return Err("the rank of its result is not known");
+        }
+        Ok(())
+    }
+
+    /// The operand of a sum that no convolution makes for it alone; of two that do, the one that comes first.
+    fn skip(&self, node: &Node) -> Result<usize, &'static str> {
+        let (Some(a), Some(b)) = (node.input(0), node.input(1)) else { return Err("an operand is left out") };
+        if self.graph.is_const(a) || self.graph.is_const(b) {
+            return Err("an operand is a constant");
+        }
+        let made = |value: ValueId| {
+            let alone = self.graph.value(value).uses().len() == 1;
+            self.graph.producer(value).filter(|_| alone).and_then(|p| self.products.get(&p))
+        };
+        match (made(a), made(b)) {
+            (Some(a), Some(b)) => Ok(usize::from(b < a)),
+            (Some(_), None) => Ok(1),
+            (None, Some(_)) => Ok(0),
+            (None, None) => Err("no convolution in whole numbers makes an operand"),
+        }
+    }
+
     /// What is quantized behind a product: the result of the clamp that alone reads it, else its own.
     fn result(&mut self, node: &Node) -> ValueId {
         let value = node.outputs()[0];
         let [Use::Operand { node: reader, index: 0 }] = self.graph.value(value).uses() else { return value };
         let clamp = self.graph.node(*reader);
-        let here = clamp.region() == node.region();
+        let here = clamp.region() == node.region() && !self.kept.contains_key(reader);
         if here && clamp.op().domain.is_empty() && self.target.clamps.iter().any(|o| o == clamp.op().name) {
             self.clamps.insert(*reader);
             return clamp.outputs()[0];

@@ -7,6 +7,7 @@
 //! As `QuantizeLinear` and `DequantizeLinear` define it: the division in single precision, rounded to the nearest whole
 //! number, halves to the even one (<https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html>).
 
+use crate::target::Quantized;
 use crate::tensor::DType;
 
 /// The whole numbers that values become.
@@ -26,6 +27,11 @@ impl Grid {
     pub const SIGNED_7_BITS: Self = Self { dtype: DType::I8, least: -63, most: 63 };
     /// UINT8 with a zero point of its own.
     pub const UNSIGNED: Self = Self { dtype: DType::U8, least: 0, most: 255 };
+
+    /// That of the values of a model that is quantized for a target.
+    pub fn of(target: &Quantized) -> Self {
+        if target.activations == DType::U8.name() { Self::UNSIGNED } else { Self::SIGNED }
+    }
 
     /// The element type.
     pub fn dtype(self) -> DType {

@@ -9,18 +9,27 @@
 //! | `plan` | the choices with their numbers |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
+//! | `sheet` | a plan as a text that is read, changed and fed back |
+//! | `sensitivity` | how much each node loses by itself, all in one run |
+//! | `accuracy` | how far the outputs of a model are from those of its original, over samples |
 //! | `place` | `QuantizeLinear` and `DequantizeLinear` around the operands and results of a node |
 
+mod accuracy;
 mod choose;
 mod grid;
 mod layers;
 mod place;
 mod plan;
+mod sensitivity;
+mod sheet;
 mod weights;
 
+pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
 pub use choose::{Choice, Role, choose};
 pub use grid::{Affine, Grid};
 pub use layers::Layer;
 pub use place::{Place, place};
-pub use plan::{plan, wanted};
+pub use plan::{plan, wanted, wanted_by};
+pub use sensitivity::{Sensitivity, sensitivities};
+pub use sheet::{Compute, Sheet, SheetNode, SheetValue};
 pub use weights::{Weights, bias};

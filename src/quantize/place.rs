@@ -31,18 +31,25 @@ pub struct Place {
     pub bias: Option<(usize, Vec<i32>, Vec<f32>)>,
     /// The first result, where it is quantized too.
     pub output: Option<Affine>,
+    /// The constant that rows are looked up in, as whole numbers with a scale for each column.
+    pub table: Option<Weights>,
 }
 
 impl Place {
     /// A node of which nothing is quantized yet.
     pub fn nothing(node: NodeId) -> Self {
-        Self { node, inputs: Vec::new(), weights: Vec::new(), bias: None, output: None }
+        Self { node, inputs: Vec::new(), weights: Vec::new(), bias: None, output: None, table: None }
     }
 }
 
 /// Writes all of them into a graph. Names and types of its inputs and outputs stay.
 pub fn place(graph: &mut Graph, places: &[Place]) {
-    let mut writer = Writer { graph, made: FxHashSet::default(), values: FxHashMap::default() };
+    let mut writer = Writer {
+        graph,
+        made: FxHashSet::default(),
+        values: FxHashMap::default(),
+        tables: FxHashMap::default(),
+    };
     let outputs = places.iter().filter_map(|p| Some((p.node, p.output?)));
     outputs.for_each(|(node, affine)| writer.output(node, affine));
     for place in places {
@@ -50,6 +57,9 @@ pub fn place(graph: &mut Graph, places: &[Place]) {
         place.weights.iter().for_each(|(at, weights)| writer.weight(place.node, *at, weights));
         if let Some((at, numbers, scales)) = &place.bias {
             writer.bias(place.node, *at, numbers, scales);
+        }
+        if let Some(table) = &place.table {
+            writer.lookup(place.node, table);
         }
     }
 }
@@ -62,6 +72,8 @@ struct Writer<'g> {
     /// What is dequantized already.
     made: FxHashSet<ValueId>,
     values: FxHashMap<Key, ValueId>,
+    /// Whole numbers that rows are looked up in.
+    tables: FxHashMap<Key, ValueId>,
 }
 
 impl Writer<'_> {
@@ -70,8 +82,13 @@ impl Writer<'_> {
         let quantized = self.quantize(node, value, affine);
         let quantizer = self.graph.producer(quantized).expect("a node was just made for it");
         let through = self.dequantize(node, value, quantized, &Steps::of(affine));
-        self.graph.replace_uses(value, through);
+        self.stand_for(value, through);
         self.graph.set_operand(quantizer, 0, Some(value));
+    }
+
+    /// Everything that reads a value reads another from now on; as an output of the graph that has its name.
+    fn stand_for(&mut self, value: ValueId, through: ValueId) {
+        self.graph.replace_uses(value, through);
         if self.graph.is_graph_output(through) {
             let name = self.graph.value(value).name().clone();
             let aside = self.graph.fresh_name(&format!("{name}/float"));
@@ -97,12 +114,37 @@ impl Writer<'_> {
     }
 
     fn weight(&mut self, node: NodeId, at: usize, weights: &Weights) {
-        let steps = Steps {
-            scale: weights.scale_tensor(),
-            zero: zeros::<i8>(weights.axis.map(|_| weights.scales.len())),
-            axis: weights.axis,
+        self.constant(node, at, &weights.numbers, &Steps::of_weights(weights, weights.axis));
+    }
+
+    /// Rows are looked up as whole numbers, and dequantized then.
+    fn lookup(&mut self, node: NodeId, table: &Weights) {
+        let n = self.graph.node(node);
+        let (value, Some(floats)) = (n.outputs()[0], n.input(0)) else { return };
+        let Some(rank) = self.graph.rank(value) else { return };
+        let (region, order, inputs) = (n.region(), n.order(), n.inputs().collect::<Vec<_>>());
+        let key = self.key(node, floats, table.numbers.dtype(), &Steps::of_weights(table, None));
+        let stored = match self.tables.get(&key) {
+            Some(&known) => known,
+            None => {
+                let name = table.numbers.dtype().name();
+                let stored = self.initializer(node, floats, name, table.numbers.clone());
+                self.tables.insert(key, stored);
+                stored
+            }
         };
-        self.constant(node, at, &weights.numbers, &steps);
+        let mut operands = inputs;
+        operands[0] = Some(stored);
+        let name = self.name(value, "quantized");
+        let ty = self.typed(value, table.numbers.dtype());
+        let gather = NewNode {
+            order: Some(order),
+            ..NewNode::new(OpId::onnx("Gather"), operands, vec![NewOutput { name, ty }])
+        };
+        let gather = self.graph.add_node(region, gather);
+        let rows = self.graph.node(gather).outputs()[0];
+        let through = self.dequantize(node, value, rows, &Steps::of_weights(table, Some(rank - 1)));
+        self.stand_for(value, through);
     }
 
     fn bias(&mut self, node: NodeId, at: usize, numbers: &[i32], scales: &[f32]) {
@@ -183,13 +225,7 @@ impl Writer<'_> {
         axis: Option<usize>,
     ) -> ValueId {
         let name = self.name(value, what);
-        let ty = self.graph.value(value).ty().cloned().map(|ty| match ty {
-            Type::Tensor(mut tensor) => {
-                tensor.dtype = dtype;
-                Type::Tensor(tensor)
-            }
-            other => other,
-        });
+        let ty = self.typed(value, dtype);
         let n = self.graph.node(beside);
         let (region, order) = (n.region(), n.order());
         let axis = axis.map(|a| Attribute {
@@ -204,6 +240,17 @@ impl Writer<'_> {
         };
         let id = self.graph.add_node(region, new);
         self.graph.node(id).outputs()[0]
+    }
+
+    /// The type of a value, with other elements.
+    fn typed(&self, value: ValueId, dtype: DType) -> Option<Type> {
+        self.graph.value(value).ty().cloned().map(|ty| match ty {
+            Type::Tensor(mut tensor) => {
+                tensor.dtype = dtype;
+                Type::Tensor(tensor)
+            }
+            other => other,
+        })
     }
 
     fn name(&mut self, value: ValueId, what: &str) -> crate::ir::Name {
@@ -227,6 +274,12 @@ impl Steps {
             Tensor::scalar(affine.zero as i8)
         };
         Self { scale: Tensor::scalar(affine.scale), zero, axis: None }
+    }
+
+    /// Those of a constant, or of what is taken of it, along an axis.
+    fn of_weights(weights: &Weights, axis: Option<usize>) -> Self {
+        let zero = zeros::<i8>(weights.axis.map(|_| weights.scales.len()));
+        Self { scale: weights.scale_tensor(), zero, axis }
     }
 }
 

@@ -9,30 +9,29 @@ use crate::error::{Error, Result};
 use crate::ir::{Graph, NodeId, ValueId};
 use crate::target::Quantized;
 use crate::tensor::DType;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The values whose ranges the choices ask for, each once, in the order of the choices.
 pub fn wanted(graph: &Graph, choices: &[Choice]) -> Vec<ValueId> {
-    let mut values: Vec<ValueId> = Vec::new();
-    for choice in choices {
-        let node = graph.node(choice.node);
-        match &choice.role {
-            Role::Product { layer, result } => {
-                values.extend(node.input(layer.data));
-                values.extend(*result);
-            }
-            Role::Between => {
-                values.extend(floats(graph, choice.node).into_iter().chain(node.outputs().to_vec()))
-            }
-            Role::Clamp | Role::Moved | Role::Float(_) => {}
-        }
-    }
-    let mut seen = rustc_hash::FxHashSet::default();
+    let mut seen = FxHashSet::default();
+    let mut values: Vec<ValueId> = choices.iter().flat_map(|c| wanted_by(graph, c)).collect();
     values.retain(|v| seen.insert(*v));
     values
 }
 
-/// What is to be written for the choices, by the smallest and the largest number of each value that is [`wanted`].
+/// The values whose ranges one choice asks for.
+pub fn wanted_by(graph: &Graph, choice: &Choice) -> Vec<ValueId> {
+    let node = graph.node(choice.node);
+    match &choice.role {
+        Role::Product { layer, result } => node.input(layer.data).into_iter().chain(*result).collect(),
+        Role::Between => floats(graph, choice.node).into_iter().chain(node.outputs().to_vec()).collect(),
+        Role::Skip { at } => node.input(*at).into_iter().collect(),
+        Role::Clamp | Role::Moved | Role::Lookup | Role::Float(_) => Vec::new(),
+    }
+}
+
+/// What is to be written for the choices, by the smallest and the largest number of each value that is [`wanted`], with
+/// weights in the numbers of a grid.
 ///
 /// # Errors
 /// A value has no range, or a weight is not finite: the node is named.
@@ -41,9 +40,10 @@ pub fn plan(
     choices: &[Choice],
     target: &Quantized,
     ranges: &FxHashMap<ValueId, (f32, f32)>,
+    weights: Grid,
 ) -> Result<Vec<Place>> {
-    let grid = if target.activations == DType::U8.name() { Grid::UNSIGNED } else { Grid::SIGNED };
-    let mut planner = Planner { graph, target, grid, ranges, known: FxHashMap::default() };
+    let mut planner =
+        Planner { graph, target, grid: Grid::of(target), weights, ranges, known: FxHashMap::default() };
     let mut places = Vec::new();
     for choice in choices {
         let planned = planner.choice(choice).map_err(|e| e.at(graph.label(choice.node)))?;
@@ -56,6 +56,7 @@ struct Planner<'a> {
     graph: &'a Graph,
     target: &'a Quantized,
     grid: Grid,
+    weights: Grid,
     ranges: &'a FxHashMap<ValueId, (f32, f32)>,
     /// What was decided of values before: what moves elements keeps it.
     known: FxHashMap<ValueId, Affine>,
@@ -80,15 +81,26 @@ impl Planner<'_> {
                 self.known.extend(self.graph.node(node).outputs().iter().map(|&v| (v, affine)));
                 Ok(vec![Place { inputs: vec![(at, affine)], output: Some(affine), ..Place::nothing(node) }])
             }
+            Role::Skip { at } => {
+                Ok(vec![Place { inputs: vec![(*at, self.affine_of(node, *at)?)], ..Place::nothing(node) }])
+            }
+            Role::Lookup => Ok(vec![Place { table: Some(self.table(node)?), ..Place::nothing(node) }]),
             Role::Clamp | Role::Float(_) => Ok(Vec::new()),
         }
+    }
+
+    /// A table that rows are looked up in, with a scale for each column.
+    fn table(&self, node: NodeId) -> Result<Weights> {
+        let table = self.graph.node(node).input(0).and_then(|v| self.graph.const_value(v));
+        let rounded = table.and_then(|t| Weights::round(&t, Some(1), Grid::SIGNED));
+        rounded.ok_or_else(|| Error::new("its table is not finite"))
     }
 
     fn product(&mut self, node: NodeId, layer: Layer, result: Option<ValueId>) -> Result<Vec<Place>> {
         let input = self.affine_of(node, layer.data)?;
         let constant = |at: usize| self.graph.const_value(self.graph.node(node).input(at)?);
         let weight = constant(layer.weight).ok_or_else(|| Error::new("its weight cannot be read"))?;
-        let rounded = Weights::round(&weight, Some(layer.axis), Grid::SIGNED);
+        let rounded = Weights::round(&weight, Some(layer.axis), self.weights);
         let mut weights = rounded.ok_or_else(|| Error::new("its weight is not finite"))?;
         let mut place = Place { inputs: vec![(layer.data, input)], ..Place::nothing(node) };
         if let Some(at) = layer.bias.filter(|_| self.target.whole_bias) {
@@ -96,7 +108,7 @@ impl Planner<'_> {
             let fitted = bias(&tensor, input.scale, &weights.scales);
             let (numbers, scales) = fitted.ok_or_else(|| Error::new("its bias has no whole numbers"))?;
             if scales != weights.scales {
-                let wider = Weights::round_at(&weight, layer.axis, Grid::SIGNED, &scales);
+                let wider = Weights::round_at(&weight, layer.axis, self.weights, &scales);
                 weights = wider.ok_or_else(|| Error::new("its weight cannot be read"))?;
             }
             let steps = scales.iter().map(|s| s * input.scale).collect();

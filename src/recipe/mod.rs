@@ -41,6 +41,44 @@ pub struct Recipe {
 pub enum Step {
     /// Simplify and fuse the graph.
     Optimize(Optimize),
+    /// Compute in whole numbers.
+    Quantize(Quantize),
+}
+
+/// The settings of `quantize`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantize {
+    /// What the model is written for.
+    pub target: String,
+    /// How a range is chosen from what was observed.
+    pub method: String,
+    /// Bits of a weight.
+    pub weight_bits: u8,
+    /// Names or operators of nodes that stay floats.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_float: Vec<String>,
+    /// Nodes go back to floats until the outputs have this ratio of signal to error, in decibels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_sqnr_db: Option<f64>,
+    /// The file or folder of samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
+    /// Whether the samples are random numbers.
+    #[serde(default)]
+    pub random: bool,
+    /// A plan that was written before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// A calibration cache of TensorRT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensorrt_cache: Option<String>,
+    /// Sizes of symbolic dims, fixed before anything else is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dims: BTreeMap<String, u64>,
+    /// Dims of inputs, fixed before anything else is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shapes: BTreeMap<String, Vec<Size>>,
 }
 
 /// The settings of `optimize`.

@@ -13,6 +13,7 @@ mod optimize;
 mod parity;
 mod pass;
 mod plain;
+mod quantize;
 mod table;
 mod target;
 mod tuning;
@@ -28,6 +29,9 @@ pub use optimize::{Change, MissReport, OptimizeReport, PassReport, why};
 pub use parity::{Culprit, DivergenceReport, OutputReport, ParityReport, Status};
 pub use pass::{PassList, PassRow};
 pub use plain::plain;
+pub use quantize::{
+    AccuracyReport, KernelRow, OutputAccuracyReport, PlanRow, QuantizeReport, QuantizedRace, SensitivityRow,
+};
 pub use target::{LimitRow, OpRow, TargetList, TargetPage, TargetRow};
 pub use tuning::{Trial, TuningReport};
 pub use units::{bytes, count, seconds};

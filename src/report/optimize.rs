@@ -138,7 +138,8 @@ fn row(pass: &PassReport) -> Vec<String> {
     vec![pass.id.clone(), thousands(pass.applied as u64), seconds(pass.seconds), missed]
 }
 
-fn figure(name: &str, before: String, after: String, change: Change) -> Vec<String> {
+/// A row of figures before and after, with the change as a share.
+pub(super) fn figure(name: &str, before: String, after: String, change: Change) -> Vec<String> {
     let difference = match (change.before, change.after) {
         (a, b) if a == b => "same".to_owned(),
         (0, _) => String::new(),

@@ -146,8 +146,29 @@ pub struct Quantized {
     pub moves: Vec<String>,
     /// Clamps that vanish in what quantizes their result.
     pub clamps: Vec<String>,
+    /// Sums that a product swallows when the operand that it does not make is quantized.
+    #[serde(default)]
+    pub skips: Vec<String>,
+    /// Whether constants that rows are looked up in are stored as whole numbers.
+    #[serde(default)]
+    pub lookups: bool,
+    /// The target whose passes prepare the graph: they make no operator that has no kernel for whole numbers.
+    pub prepared_for: String,
+    /// What its products run as, where ONNX Runtime says.
+    #[serde(default)]
+    pub kernels: Vec<Kernels>,
     /// Where this is from.
     pub source: String,
+}
+
+/// What products become in a runtime's own graph.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernels {
+    /// The operators of the products.
+    pub of: Vec<String>,
+    /// Those that compute them in whole numbers.
+    pub by: Vec<String>,
 }
 
 /// A compiler that comes as a Python package.

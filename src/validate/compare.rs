@@ -39,6 +39,12 @@ pub struct Metrics {
     pub cosine: Option<f64>,
     /// Signal to noise in decibels.
     pub sqnr_db: Option<f64>,
+    /// Sum of the squares of the reference.
+    #[serde(skip)]
+    pub signal: f64,
+    /// Sum of the squares of the differences.
+    #[serde(skip)]
+    pub error: f64,
     /// Agreement on the largest element, for rows of at least 2.
     pub top1: Option<f64>,
     /// Agreement on the set of the five largest elements, for rows of at least 10.
@@ -201,6 +207,8 @@ impl Sums {
             max_rel: self.max_rel,
             max_ulp: self.max_ulp,
             cosine: (self.numbers && norms > 0.0).then(|| (self.product / norms).clamp(-1.0, 1.0)),
+            signal: self.reference_square,
+            error: self.error_square,
             sqnr_db: (self.error_square > 0.0 && self.reference_square > 0.0)
                 .then(|| 10.0 * (self.reference_square / self.error_square).log10()),
             top1: self.top1.ratio(),

@@ -193,6 +193,8 @@ fn worse(a: Metrics, b: Metrics) -> Metrics {
         max_ulp: a.max_ulp.max(b.max_ulp),
         cosine: least(a.cosine, b.cosine),
         sqnr_db: least(a.sqnr_db, b.sqnr_db),
+        signal: a.signal + b.signal,
+        error: a.error + b.error,
         top1: least(a.top1, b.top1),
         top5: least(a.top5, b.top5),
         equal: share(a.equal, a.elements, b.equal, b.elements),

@@ -91,7 +91,7 @@ fn values_are_rounded_as_onnx_runtime_rounds_them() {
             "<ir_version: 8, opset_import: [\"\" : 13]> g (float[N] x) => (float[N] y) { y = Neg (x) }",
         );
         let node = only(&quantized, "Neg");
-        let nothing = Place { node, inputs: vec![(0, affine)], weights: vec![], bias: None, output: None };
+        let nothing = Place { node, inputs: vec![(0, affine)], weights: vec![], bias: None, output: None, table: None };
         place(&mut quantized.graph, &[nothing]);
         let values = samples(affine.scale);
         let got = run(&quantized, &[("x", Tensor::vector(&values))]);
@@ -122,6 +122,7 @@ fn a_convolution_in_whole_numbers_is_its_own_simulation_in_floats() {
         weights: vec![(1, weights.clone())],
         bias: Some((2, numbers.clone(), steps.clone())),
         output: Some(output),
+        table: None,
     };
     place(&mut quantized.graph, &[places]);
     let names: Vec<String> =
@@ -176,7 +177,7 @@ fn a_bias_of_two_convolutions_has_the_scale_of_each() {
             let input = Affine { grid: Grid::UNSIGNED, scale, zero: 0 };
             let output = Some(Grid::UNSIGNED.fit(0.0, 25.5).unwrap());
             let bias = Some((2, numbers, steps));
-            Place { node, inputs: vec![(0, input)], weights: vec![(1, weights)], bias, output }
+            Place { node, inputs: vec![(0, input)], weights: vec![(1, weights)], bias, output, table: None }
         })
         .collect();
     place(&mut quantized.graph, &places);
@@ -205,6 +206,7 @@ fn what_several_nodes_read_is_quantized_once_and_what_is_dequantized_not_again()
             weights: vec![(1, weights.clone())],
             bias: None,
             output: (node == nodes[0]).then_some(affine),
+            table: None,
         })
         .collect();
     place(&mut quantized.graph, &places);
@@ -236,7 +238,7 @@ fn table() -> onnxpress::target::Quantized {
 #[test]
 fn products_are_whole_and_what_lies_between_where_all_operands_are() {
     let model = model(RESIDUAL);
-    let choices = choose(&model.graph, &table()).unwrap();
+    let choices = choose(&model.graph, &table(), &Default::default()).unwrap();
     let said: Vec<(String, String)> = choices
         .iter()
         .map(|c| {
@@ -271,11 +273,11 @@ fn products_are_whole_and_what_lies_between_where_all_operands_are() {
 #[test]
 fn onnx_runtime_runs_what_is_planned_in_whole_numbers() {
     let mut quantized = model(RESIDUAL);
-    let choices = choose(&quantized.graph, &table()).unwrap();
+    let choices = choose(&quantized.graph, &table(), &Default::default()).unwrap();
     let least = |v| if &**quantized.graph.value(v).name() == "r" { 0.0 } else { -6.0 };
     let wanted = wanted(&quantized.graph, &choices);
     let ranges = wanted.into_iter().map(|v| (v, (least(v), 6.0))).collect();
-    let places = plan(&quantized.graph, &choices, &table(), &ranges).unwrap();
+    let places = plan(&quantized.graph, &choices, &table(), &ranges, Grid::SIGNED).unwrap();
     place(&mut quantized.graph, &places);
     let x: Vec<f32> = (0..32).map(|i| ((i * 29) % 31) as f32 / 15.0 - 1.0).collect();
     let x = Tensor::from_slice(&[1, 2, 4, 4], &x).unwrap();

@@ -69,7 +69,7 @@ fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
     let printed = place.run(&[&["optimize", "--print-recipe"], &options[..]].concat());
     assert_eq!((printed.code, printed.err.as_str(), place.names().len()), (0, "", 1));
     let recipe = Recipe::parse(&printed.out).unwrap();
-    let Step::Optimize(step) = &recipe.steps[0];
+    let Step::Optimize(step) = &recipe.steps[0] else { panic!("{:?}", recipe.steps) };
     assert_eq!((step.level, step.opset, recipe.proof.seed), (3, Opset::Version(20), Some(7)));
     assert_eq!(step.passes.first().map(String::as_str), Some("inline-functions"));
     assert!(!step.passes.iter().any(|id| id == "remove-dead") && recipe.proof.require);

@@ -1,0 +1,212 @@
+//! How accurate, how fast, and on which kernels the result runs.
+
+use super::compose::Composed;
+use super::{JUDGED_SAMPLES, QuantizeJob};
+use crate::data::Source as Samples;
+use crate::diag::Diags;
+use crate::error::Result;
+use crate::io::{ExternalData, Scratch, WriteOptions, load, save};
+use crate::ir::Model;
+use crate::pipeline::bench::Figures;
+use crate::pipeline::compare::source;
+use crate::pipeline::progress::{Progress, Step};
+use crate::quantize::{Accuracy, Compute, OutputAccuracy, Sensitivity, Sheet, SheetNode, accuracy};
+use crate::report::{
+    AccuracyReport, KernelRow, Number, OutputAccuracyReport, PlanRow, QuantizedRace, Race, SensitivityRow,
+};
+use crate::runtime::{Optimization, RunError, Runtime, Session, SessionOptions, Source};
+use crate::target::{Kernels, Quantized};
+use crate::validate::{BenchOptions, Feeds, Subject, bench_on};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Pairs of runs that are timed, and before.
+const PAIRS: usize = 30;
+const WARMUP: usize = 3;
+/// No pair is begun after this.
+const TIME: Duration = Duration::from_secs(30);
+/// Samples that are timed.
+const TIMED_SAMPLES: usize = 4;
+/// Outputs whose error is as large as they are say nothing any more.
+const LEAST_SQNR_DB: f64 = 0.0;
+
+/// What a result is held against, and by whom.
+pub(super) struct Judge<'a> {
+    pub(super) job: &'a QuantizeJob,
+    pub(super) table: &'a Quantized,
+    pub(super) runtime: &'a dyn Runtime,
+    pub(super) source: Option<&'a Samples>,
+}
+
+impl Judge<'_> {
+    /// How far the outputs are from the original's; `None` without samples.
+    pub(super) fn accuracy(&self, model: &Model, progress: &mut dyn Progress) -> Result<Option<Accuracy>> {
+        let Some(samples) = self.source else { return Ok(None) };
+        let of = samples.len().min(JUDGED_SAMPLES);
+        let mut tell = |at| progress.begin(Step::Judge(at, of));
+        let mut original = self.original(Optimization::None)?;
+        let folder = Scratch::beside(Path::new("-"))?;
+        let file = folder.path().join("model.onnx");
+        save(model, &file, &WriteOptions { external_data: ExternalData::Separate, source: None })?;
+        let mut judged = self.session(&Source::file(file), self.level())?;
+        accuracy(&mut *original, &mut *judged, samples, of, &mut tell).map(Some)
+    }
+
+    /// Kernels of this machine where the target is one of ONNX Runtime's; else the rounding in floats.
+    fn level(&self) -> Optimization {
+        if self.table.kernels.is_empty() { Optimization::Basic } else { Optimization::All }
+    }
+
+    fn original(&self, level: Optimization) -> Result<Box<dyn Session>> {
+        if self.job.input != Path::new("-") {
+            return self.session(&Source::file(&self.job.input), level);
+        }
+        let model = load(&self.job.input)?.model;
+        self.session(&source(&self.job.input, &model)?, level)
+    }
+
+    fn session(&self, source: &Source, optimize: Optimization) -> Result<Box<dyn Session>> {
+        let deployed = optimize == Optimization::All;
+        let options = SessionOptions { threads: 1, optimize, deployed, optimized: None };
+        self.runtime.session(source, &options).map_err(RunError::into_error)
+    }
+
+    /// What ONNX Runtime makes of the products that are planned; `None` where the target is another runtime.
+    pub(super) fn kernels(&self, composed: &Composed, source: Source) -> Result<Option<Vec<KernelRow>>> {
+        if self.table.kernels.is_empty() {
+            return Ok(None);
+        }
+        let folder = Scratch::beside(Path::new("-"))?;
+        let file = folder.path().join("optimized.onnx");
+        let options = SessionOptions {
+            threads: 1,
+            optimize: Optimization::Extended,
+            deployed: false,
+            optimized: Some(file.clone()),
+        };
+        self.runtime.session(&source, &options).map_err(RunError::into_error)?;
+        let optimized = load(&file)?.model;
+        let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, node) in optimized.graph.nodes() {
+            *found.entry(node.op().name).or_default() += 1;
+        }
+        let planned = &composed.products;
+        let row = |kernels: &Kernels| KernelRow {
+            planned: kernels.of.iter().filter_map(|op| Some((op.clone(), *planned.get(op)?))).collect(),
+            found: kernels.by.iter().filter_map(|op| Some((op.clone(), *found.get(op.as_str())?))).collect(),
+        };
+        Ok(Some(self.table.kernels.iter().map(row).filter(|r| !r.planned.is_empty()).collect()))
+    }
+
+    /// Times the original and the result in turn; `None` without samples, or where the target is another runtime.
+    pub(super) fn race(
+        &self,
+        result: &Model,
+        judged: Source,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<QuantizedRace>> {
+        let Some(samples) = self.source.filter(|_| !self.table.kernels.is_empty()) else { return Ok(None) };
+        let sets: Vec<_> = samples.samples().take(TIMED_SAMPLES).collect::<Result<_>>()?;
+        let options = BenchOptions {
+            feeds: Feeds::default(),
+            session: SessionOptions {
+                threads: 1,
+                optimize: Optimization::All,
+                deployed: true,
+                optimized: None,
+            },
+            pairs: PAIRS,
+            warmup: WARMUP,
+            limit: TIME,
+        };
+        let original = load(&self.job.input)?.model;
+        let a = Subject { model: &original, source: source(&self.job.input, &original)? };
+        let b = Subject { model: result, source: judged };
+        let mut tell = |at| progress.begin(Step::Time(at, PAIRS));
+        let times = bench_on(&sets, [&a, &b], &options, self.runtime, &mut tell)?;
+        Ok(Figures::of(&times).map(|figures| QuantizedRace {
+            runtime: self.runtime.name().to_owned(),
+            pairs: times.pairs.len(),
+            float_milliseconds: Number(figures.a * 1e3),
+            int8_milliseconds: Number(figures.b * 1e3),
+            ratio: Number(figures.ratio),
+            ratio_interval: figures.interval.map(|(low, high)| [Number(low), Number(high)]),
+            verdict: Race::of(figures.interval),
+        }))
+    }
+
+    /// Why a result is not to be written.
+    pub(super) fn verdict(&self, accuracy: Option<&Accuracy>) -> Option<String> {
+        let reached = accuracy?.sqnr_db()?;
+        let least = self.job.min_sqnr_db.unwrap_or(LEAST_SQNR_DB);
+        if reached >= least {
+            return None;
+        }
+        Some(format!("the outputs have {reached:.1} dB of signal to error, which is less than {least:.1} dB"))
+    }
+}
+
+/// Says what the figures mean, where that is not good.
+pub(super) fn remark(
+    job: &QuantizeJob,
+    accuracy: Option<&Accuracy>,
+    race: Option<&QuantizedRace>,
+    kernels: Option<&[KernelRow]>,
+    diags: &mut Diags,
+) {
+    if let Some(race) = race.filter(|r| matches!(r.verdict, Race::Slower | Race::NoDifference)) {
+        let message = format!("INT8 is not faster here: {:.2} of the float model's time", race.ratio.0);
+        diags.warn("not-faster", None, message);
+    }
+    for row in kernels.into_iter().flatten().filter(|r| r.found_count() < r.planned_count()) {
+        let message = format!("{}: some products run as floats all the same", row.sentence());
+        diags.warn("planned-not-run", None, message);
+    }
+    if accuracy.is_none() && job.verify {
+        diags.warn("not-measured", None, "there are no samples, so nobody knows how accurate the result is");
+    }
+}
+
+/// The ranking as a report shows it.
+pub(super) fn rows(float: &Model, ranked: &[Sensitivity], composed: &Composed) -> Vec<SensitivityRow> {
+    let whole = |s: &Sensitivity| composed.choices.iter().any(|c| c.node == s.node && !c.role.is_float());
+    ranked
+        .iter()
+        .map(|s| SensitivityRow {
+            node: float.graph.label(s.node),
+            op: float.graph.node(s.node).op().to_string(),
+            sqnr_db: Number(s.sqnr_db),
+            int8: whole(s),
+        })
+        .collect()
+}
+
+/// Rows of the plan as a report shows them.
+pub(super) fn plan_rows(sheet: &Sheet) -> Vec<PlanRow> {
+    let row = |node: &SheetNode| PlanRow {
+        node: node.name.clone(),
+        op: node.op.clone(),
+        int8: node.compute == Compute::Int8,
+        why: node.why.clone(),
+    };
+    sheet.nodes.iter().map(row).collect()
+}
+
+/// The accuracy as a report shows it.
+pub(super) fn accuracy_report(accuracy: &Accuracy) -> AccuracyReport {
+    let output = |o: &OutputAccuracy| OutputAccuracyReport {
+        name: o.name.clone(),
+        sqnr_db: o.sqnr_db.map(Number),
+        cosine_mean: o.cosine_mean.map(Number),
+        cosine_min: o.cosine_min.map(Number),
+        top1: o.top1.map(Number),
+        equal: Number(o.equal),
+        apart: o.apart.clone(),
+    };
+    AccuracyReport {
+        samples: accuracy.samples,
+        sqnr_db: accuracy.sqnr_db().map(Number),
+        outputs: accuracy.outputs.iter().map(output).collect(),
+    }
+}

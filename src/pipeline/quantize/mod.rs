@@ -1,0 +1,227 @@
+//! INT8: simplify, calibrate, plan, place, measure, write.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `prepare` | the float graph that is calibrated: standard operators, the opset that the scales need |
+//! | `ranges` | where the range of each value is from: a plan, a cache of TensorRT, the user's data |
+//! | `compose` | choices, plan and placement; which nodes stay floats |
+//! | `measure` | how accurate, how fast, and on which kernels the result runs |
+//! | `bound` | nodes that go back to floats until the outputs are accurate enough |
+
+mod bound;
+mod compose;
+mod measure;
+mod prepare;
+mod ranges;
+mod recipe;
+
+use super::measure::{data_bytes, node_count};
+use super::memory::{Sampler, peak};
+use super::output::Output;
+use super::progress::{Progress, Step};
+use super::sizes::Sizes;
+use super::{optimize::Clock, place};
+use crate::calibrate::Method;
+use crate::error::{Error, Result};
+use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
+use crate::ir::Model;
+use crate::quantize::{Grid, Sensitivity, sensitivities};
+use crate::recipe::DataSpec;
+use crate::report::{Change, QuantizeReport};
+use crate::runtime::{Preferences, Runtime, find};
+use crate::target::{Quantized, Target};
+pub use ranges::DEFAULT_METHOD;
+
+use bound::Bound;
+use compose::{Composed, Composer};
+use measure::Judge;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Samples on which the result is held against the original.
+const JUDGED_SAMPLES: usize = 16;
+/// Samples on which nodes are ranked.
+const RANKED_SAMPLES: usize = 4;
+
+/// What is to be quantized, and how.
+#[derive(Clone, Debug)]
+pub struct QuantizeJob {
+    /// The model file; `-` is standard input.
+    pub input: PathBuf,
+    /// Where the result goes; `-` is standard output.
+    pub output: PathBuf,
+    /// What it is for.
+    pub target: Target,
+    /// Sizes that are fixed before anything else is done.
+    pub sizes: Sizes,
+    /// Where ranges are from.
+    pub evidence: Evidence,
+    /// How a range is chosen from what was observed.
+    pub method: Method,
+    /// Bits of a weight, 7 or 8: on processors without VNNI, 8 can overflow.
+    pub weight_bits: u8,
+    /// Names or operators of nodes that stay floats.
+    pub keep_float: Vec<String>,
+    /// Nodes go back to floats until the outputs have this ratio of signal to error, in decibels.
+    pub min_sqnr_db: Option<f64>,
+    /// A file that the plan is written to.
+    pub write_plan: Option<PathBuf>,
+    /// Hold the result against the original.
+    pub verify: bool,
+    /// Time it beside the original.
+    pub bench: bool,
+    /// Write a result that is worse than its bound.
+    pub force: bool,
+    /// Where the weights go.
+    pub external_data: ExternalData,
+    /// Where ONNX Runtime is.
+    pub runtime: Preferences,
+}
+
+/// Where the ranges of values are from; what comes first here goes first.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// A plan that was written before, and perhaps changed.
+    pub plan: Option<PathBuf>,
+    /// A calibration cache of TensorRT.
+    pub tensorrt_cache: Option<PathBuf>,
+    /// Samples: a file or folder.
+    pub calibration: Option<PathBuf>,
+    /// Samples of random numbers, where there are no others.
+    pub random: bool,
+    /// Which samples, and how they become inputs.
+    pub data: DataSpec,
+    /// Bytes that fetched values may take at once.
+    pub memory_limit: u64,
+    /// A file that statistics are kept in, for another method without another run.
+    pub cache: Option<PathBuf>,
+}
+
+/// Runs the job. Nothing is written where the result is worse than its bound, unless forced.
+///
+/// # Errors
+/// The input is no valid model, the target has no INT8, a file of ranges or samples cannot be used, there is no ONNX
+/// Runtime, or the output cannot be written. Nothing is left behind.
+pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<QuantizeReport> {
+    let (start, memory, mut clock) = (Instant::now(), Sampler::start(), Clock::new());
+    place::check(&job.input, &job.output)?;
+    let table = job.table()?;
+    let recipe = job.recipe();
+    progress.begin(Step::Load);
+    let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
+    let in_file = |e: Error| if e.file().is_none() { e.in_file(&job.input) } else { e };
+    let before =
+        Figures { nodes: node_count(&model), bytes: bytes + data_bytes(&model), opset: model.opset() };
+    job.sizes.fix(&mut model).map_err(in_file)?;
+    let runtime = clock.time("runtime", || find(&job.runtime)).map_err(|e| {
+        Error::from(e).with_help("quantize runs the model in ONNX Runtime: get it with `onnxpress setup`")
+    })?;
+    let runtime: &dyn Runtime = &runtime.0;
+    clock
+        .time("simplify", || prepare::prepare(&mut model, table, runtime, before.bytes, &mut diags, progress))
+        .map_err(in_file)?;
+    let float = model;
+
+    let mut composer = Composer::new(job, &float, table).map_err(in_file)?;
+    let source = clock.time("data", || ranges::source(job, &float, runtime))?;
+    clock
+        .time("calibrate", || composer.calibrate(source.as_ref(), runtime, &mut diags, progress))
+        .map_err(in_file)?;
+    let mut composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
+
+    let judge = Judge { job, table, runtime, source: source.as_ref() };
+    let mut ranked = None;
+    let mut accuracy = None;
+    if job.verify {
+        ranked = Some(clock.time("sensitivity", || rank(&float, &composed, &judge, progress))?);
+        accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
+        if let (Some(least), Some(reached)) = (job.min_sqnr_db, &accuracy) {
+            let bound = Bound { judge: &judge, least, ranked: ranked.as_deref().unwrap_or_default() };
+            if let Some((better, measured)) =
+                clock.time("bound", || bound.reach(&composer, reached, progress))?
+            {
+                (composed, accuracy) = (better, Some(measured));
+            }
+        }
+    }
+    let sheet = composed.sheet(&composer);
+    let Composed { model: result, .. } = &composed;
+    clock.time("check", || super::check::warn(result, &job.target, &mut diags));
+
+    progress.begin(Step::Write);
+    let source_file = (job.input != Path::new("-")).then(|| job.input.clone());
+    let options = WriteOptions { external_data: job.external_data, source: source_file };
+    let mut output = clock.time("write", || Output::make(result, &job.output, &options))?;
+    let kernels =
+        if job.verify { clock.time("kernels", || judge.kernels(&composed, output.source()?))? } else { None };
+    let race = if job.bench {
+        clock.time("bench", || judge.race(result, output.source()?, progress))?
+    } else {
+        None
+    };
+    let after = Figures { nodes: node_count(result), bytes: output.bytes(result), opset: result.opset() };
+    let verdict = judge.verdict(accuracy.as_ref());
+    let written = verdict.is_none() || job.force;
+    if written {
+        diags.extend(clock.time("write", || output.commit())?);
+        if let Some(path) = &job.write_plan {
+            write_whole(path, &[sheet.text().as_bytes()])?;
+        }
+    }
+    measure::remark(job, accuracy.as_ref(), race.as_ref(), kernels.as_deref(), &mut diags);
+    Ok(QuantizeReport {
+        input: job.input.display().to_string(),
+        output: job.output.display().to_string(),
+        written,
+        refused_for: verdict,
+        recipe,
+        nodes: Change { before: before.nodes, after: after.nodes },
+        bytes: Change { before: before.bytes, after: after.bytes },
+        opset: Change { before: before.opset, after: after.opset },
+        samples: source.as_ref().map(|s| s.len()),
+        random_samples: source.as_ref().is_some_and(|s| s.is_random()),
+        plan: measure::plan_rows(&sheet),
+        sensitivity: measure::rows(&float, ranked.as_deref().unwrap_or_default(), &composed),
+        accuracy: accuracy.as_ref().map(measure::accuracy_report),
+        kernels,
+        race,
+        seconds: start.elapsed().as_secs_f64(),
+        stages: clock.stages,
+        peak_memory_bytes: peak(),
+        peak_anonymous_bytes: memory.peak(),
+        diags: diags.unique(),
+    })
+}
+
+fn rank(
+    float: &Model,
+    composed: &Composed,
+    judge: &Judge<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Sensitivity>> {
+    let Some(source) = judge.source else { return Ok(Vec::new()) };
+    let mut tell = |at| progress.begin(Step::Rank(at, RANKED_SAMPLES.min(source.len())));
+    sensitivities(float, &composed.places, source, RANKED_SAMPLES, judge.runtime, &mut tell)
+}
+
+impl QuantizeJob {
+    fn table(&self) -> Result<&Quantized> {
+        self.target.quantized.as_ref().ok_or_else(|| {
+            let ids: Vec<String> =
+                Target::all().into_iter().filter(|t| t.quantized.is_some()).map(|t| t.id).collect();
+            Error::new(format!("nothing is known of INT8 on {}", self.target.id))
+                .with_help(format!("the targets that are: {}", ids.join(", ")))
+        })
+    }
+
+    /// The whole numbers of weights.
+    fn weights(&self) -> Grid {
+        if self.weight_bits == 7 { Grid::SIGNED_7_BITS } else { Grid::SIGNED }
+    }
+}
+
+struct Figures {
+    nodes: u64,
+    bytes: u64,
+    opset: i64,
+}

@@ -1,0 +1,113 @@
+//! Where the range of each value is from: a plan, a cache of TensorRT, the user's data.
+
+use super::{Evidence, QuantizeJob};
+use crate::calibrate::{
+    CalibrateOptions, Grid as Levels, Method, Requests, Want, calibrate, ranges_from_tensorrt_cache,
+};
+use crate::data::Source;
+use crate::diag::Diags;
+use crate::error::{Error, Result};
+use crate::io::{ExternalData, Scratch, WriteOptions, save};
+use crate::ir::{Model, ValueId};
+use crate::pipeline::progress::{Progress, Step};
+use crate::quantize::{Grid, Sheet};
+use crate::runtime::{RunError, Runtime, SessionOptions};
+use rustc_hash::FxHashMap;
+use std::path::Path;
+
+/// Smallest and largest number.
+pub(super) type Range = (f32, f32);
+
+/// The samples, where there are any.
+///
+/// # Errors
+/// They cannot be used, or nothing tells a range.
+pub(super) fn source(job: &QuantizeJob, model: &Model, runtime: &dyn Runtime) -> Result<Option<Source>> {
+    let Evidence { plan, tensorrt_cache, calibration, random, data, .. } = &job.evidence;
+    if let Some(path) = calibration {
+        return Source::open(path, model, data).map(Some);
+    }
+    if *random {
+        let folder = Scratch::beside(Path::new("-"))?;
+        let file = folder.path().join("model.onnx");
+        save(model, &file, &WriteOptions { external_data: ExternalData::Separate, source: None })?;
+        let file = crate::runtime::Source::file(file);
+        let mut session = runtime.session(&file, &SessionOptions::default()).map_err(RunError::into_error)?;
+        return Source::random(model, data, &mut *session).map(Some);
+    }
+    if plan.is_none() && tensorrt_cache.is_none() {
+        return Err(Error::new("nothing tells the ranges of the model's values")
+            .with_help("give samples of its inputs with --calibration"));
+    }
+    Ok(None)
+}
+
+/// Ranges by value, from files that hold such.
+pub(super) fn read(
+    job: &QuantizeJob,
+    sheet: Option<&Sheet>,
+    model: &Model,
+) -> Result<FxHashMap<ValueId, Range>> {
+    let graph = &model.graph;
+    let mut names: FxHashMap<&str, ValueId> = FxHashMap::default();
+    for value in graph.value_ids() {
+        names.insert(graph.value(value).name(), value);
+    }
+    let mut ranges = FxHashMap::default();
+    if let Some(path) = &job.evidence.tensorrt_cache {
+        for (name, range) in ranges_from_tensorrt_cache(path)? {
+            if let Some(&value) = names.get(name.as_str()) {
+                ranges.insert(value, (range.min, range.max));
+            }
+        }
+        if ranges.is_empty() {
+            return Err(
+                Error::new("no tensor of this calibration cache is a value of the model").in_file(path)
+            );
+        }
+    }
+    for row in sheet.iter().flat_map(|s| &s.values) {
+        let value = names.get(row.name.as_str()).ok_or_else(|| {
+            Error::new("the plan has a range of this value, and the simplified graph has none of that name")
+                .at(&*row.name)
+                .with_help("write the plan of this model anew with --write-plan")
+        })?;
+        ranges.insert(*value, (row.min, row.max));
+    }
+    Ok(ranges)
+}
+
+/// Observes values over the samples. What was never a finite number has no range.
+pub(super) fn observe(
+    job: &QuantizeJob,
+    model: &Model,
+    values: &[ValueId],
+    grid: Grid,
+    (source, runtime): (&Source, &dyn Runtime),
+    diags: &mut Diags,
+    progress: &mut dyn Progress,
+) -> Result<FxHashMap<ValueId, Range>> {
+    let want = if job.method.needs_histogram() { Want::Histogram } else { Want::Range };
+    let name = |value: ValueId| model.graph.value(value).name().to_string();
+    let mut requests = Requests::new();
+    values.iter().for_each(|&value| requests.add(name(value), want));
+    let options = CalibrateOptions {
+        memory_limit: job.evidence.memory_limit,
+        cache: job.evidence.cache.clone(),
+        ..CalibrateOptions::default()
+    };
+    let mut tell = |at| progress.begin(Step::Calibrate(at));
+    let observed = calibrate(model, &requests, source, runtime, &options, &mut tell)?;
+    diags.extend(source.remarks().clone());
+    diags.extend(observed.remarks);
+    let levels = if grid.is_symmetric() { Levels::INT8 } else { Levels::UINT8 };
+    let statistics = observed.statistics;
+    let range = |&value: &ValueId| {
+        let range = statistics.range(&name(value), job.method, levels).ok()?;
+        Some((value, (range.min, range.max)))
+    };
+    Ok(values.iter().filter_map(range).collect())
+}
+
+/// How a range is chosen where nothing is said.
+pub const DEFAULT_METHOD: Method = Method::MinMax;

@@ -1,0 +1,40 @@
+//! The job as a recipe.
+
+use super::QuantizeJob;
+use crate::pipeline::recipe::{placement, shapes};
+use crate::recipe::{Proof, Quantize, RECIPE_VERSION, Recipe, Step, Write};
+use std::path::PathBuf;
+
+impl QuantizeJob {
+    /// The settings of this job; its model is no part of them.
+    pub fn recipe(&self) -> Recipe {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
+        let evidence = &self.evidence;
+        let quantize = Quantize {
+            target: self.target.name(),
+            method: self.method.to_string(),
+            weight_bits: self.weight_bits,
+            keep_float: self.keep_float.clone(),
+            min_sqnr_db: self.min_sqnr_db,
+            calibration: path(&evidence.calibration),
+            random: evidence.random,
+            plan: path(&evidence.plan),
+            tensorrt_cache: path(&evidence.tensorrt_cache),
+            dims: self.sizes.dims.clone(),
+            shapes: shapes(&self.sizes),
+        };
+        Recipe {
+            version: RECIPE_VERSION,
+            steps: vec![Step::Quantize(quantize)],
+            data: Some(evidence.data.clone()),
+            proof: Proof {
+                verify: self.verify,
+                require: false,
+                force: self.force,
+                inputs: path(&evidence.calibration),
+                seed: None,
+            },
+            write: Write { external_data: placement(self.external_data), keep_shapes: false },
+        }
+    }
+}

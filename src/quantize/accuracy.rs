@@ -1,0 +1,154 @@
+//! How far the outputs of a model are from those of its original, over samples.
+
+use crate::data::Source;
+use crate::error::{Error, Result};
+use crate::runtime::{RunError, RunValue, Session};
+use crate::validate::{Metrics, compare};
+
+/// The distance of all outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accuracy {
+    /// Samples that both models ran on.
+    pub samples: usize,
+    /// In the model's order.
+    pub outputs: Vec<OutputAccuracy>,
+}
+
+/// The distance of one output, over all samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutputAccuracy {
+    /// Its name.
+    pub name: String,
+    /// `10 log10(Σa² / Σ(a - b)²)` over all elements of all samples; infinite where nothing differs, `None` where the
+    /// output is no float.
+    pub sqnr_db: Option<f64>,
+    /// Mean of the samples' cosine similarities.
+    pub cosine_mean: Option<f64>,
+    /// The smallest of them.
+    pub cosine_min: Option<f64>,
+    /// Share of rows whose largest element is the same, where there are rows.
+    pub top1: Option<f64>,
+    /// Share of equal elements.
+    pub equal: f64,
+    /// Why some samples cannot be compared: another shape, infinities elsewhere.
+    pub apart: Option<String>,
+}
+
+impl Accuracy {
+    /// The smallest ratio of signal to error of all outputs of floats, in decibels; minus infinity where one cannot be
+    /// compared.
+    pub fn sqnr_db(&self) -> Option<f64> {
+        let of = |o: &OutputAccuracy| if o.apart.is_some() { Some(f64::NEG_INFINITY) } else { o.sqnr_db };
+        self.outputs.iter().filter_map(of).reduce(f64::min)
+    }
+}
+
+/// Runs both models on the first samples.
+///
+/// # Errors
+/// A sample cannot be read, or one of the models does not run on it.
+pub fn accuracy(
+    original: &mut dyn Session,
+    judged: &mut dyn Session,
+    source: &Source,
+    samples: usize,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Accuracy> {
+    let names = original.outputs().to_vec();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut sums: Vec<Sums> = names.iter().map(|_| Sums::default()).collect();
+    let samples = samples.min(source.len());
+    for place in 0..samples {
+        progress(place);
+        let feeds = source.sample(place)?;
+        let failed = |e: RunError| e.into_error().about(&format!("sample '{}'", feeds.label));
+        let a = original.run(&feeds.as_feeds(), &names).map_err(failed)?;
+        let b = judged.run(&feeds.as_feeds(), &names).map_err(failed)?;
+        sums.iter_mut().zip(a.iter().zip(&b)).for_each(|(sums, (a, b))| sums.add(a, b));
+    }
+    if names.is_empty() {
+        return Err(Error::new("the model has no outputs"));
+    }
+    let outputs = names.iter().zip(sums).map(|(name, sums)| sums.finish(name)).collect();
+    Ok(Accuracy { samples, outputs })
+}
+
+#[derive(Default)]
+struct Sums {
+    signal: f64,
+    error: f64,
+    floats: bool,
+    cosines: Vec<f64>,
+    top1: Vec<f64>,
+    equal: f64,
+    elements: usize,
+    apart: Option<String>,
+}
+
+impl Sums {
+    fn add(&mut self, a: &RunValue, b: &RunValue) {
+        match compare(a, b) {
+            Ok(metrics) => self.metrics(&metrics),
+            Err(why) => self.apart = Some(why),
+        }
+    }
+
+    fn metrics(&mut self, metrics: &Metrics) {
+        self.floats |= metrics.dtype.is_some_and(|t| t.is_float());
+        self.signal += metrics.signal;
+        self.error += metrics.error;
+        self.cosines.extend(metrics.cosine);
+        self.top1.extend(metrics.top1);
+        self.equal += metrics.equal * metrics.elements as f64;
+        self.elements += metrics.elements;
+        if !metrics.same_pattern {
+            self.apart = Some("infinities or NaN stand elsewhere".to_owned());
+        }
+    }
+
+    fn finish(self, name: &str) -> OutputAccuracy {
+        let mean = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
+        let sqnr = if self.error == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.error).log10() };
+        OutputAccuracy {
+            name: name.to_owned(),
+            sqnr_db: self.floats.then_some(sqnr),
+            cosine_mean: mean(&self.cosines),
+            cosine_min: self.cosines.iter().copied().reduce(f64::min),
+            top1: mean(&self.top1),
+            equal: if self.elements == 0 { 1.0 } else { self.equal / self.elements as f64 },
+            apart: self.apart,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tensor::Tensor;
+
+    fn value(numbers: &[f32]) -> RunValue {
+        RunValue::Tensor(Tensor::vector(numbers))
+    }
+
+    #[test]
+    fn powers_are_summed_over_samples_and_cosines_averaged() {
+        let mut sums = Sums::default();
+        sums.add(&value(&[3.0, 4.0]), &value(&[3.0, 4.0]));
+        sums.add(&value(&[0.0, 5.0]), &value(&[0.0, 4.5]));
+        let output = sums.finish("y");
+        // 50 / 0.25.
+        assert!((output.sqnr_db.unwrap() - 23.010_299_956).abs() < 1e-6, "{output:?}");
+        assert!((output.cosine_min.unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!((output.top1, output.equal, output.apart), (Some(1.0), 0.75, None));
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_worst() {
+        let mut sums = Sums::default();
+        sums.add(&value(&[1.0]), &value(&[1.0, 2.0]));
+        let accuracy = Accuracy { samples: 1, outputs: vec![sums.finish("y")] };
+        assert_eq!(accuracy.sqnr_db(), Some(f64::NEG_INFINITY));
+        assert!(accuracy.outputs[0].apart.is_some());
+    }
+}

@@ -1,0 +1,297 @@
+//! What `quantize` has done.
+
+use super::optimize::figure;
+use super::table::{BOLD, DIM, table};
+use super::units::{bytes, count, seconds, thousands};
+use super::{Change, Number, Race, plain};
+use crate::diag::Diags;
+use crate::recipe::Recipe;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Nodes of the ranking that a person is shown.
+const SHOWN: usize = 5;
+
+/// What `quantize` has done.
+#[derive(Clone, Debug, Serialize)]
+pub struct QuantizeReport {
+    /// The input file; `-` for standard input.
+    pub input: String,
+    /// The output file; `-` for standard output.
+    pub output: String,
+    /// Whether the output was written.
+    pub written: bool,
+    /// Why the result is not good enough; written by force only.
+    pub refused_for: Option<String>,
+    /// The settings that were in effect.
+    pub recipe: Recipe,
+    /// Nodes in the file: bodies, functions and `Constant`s included.
+    pub nodes: Change,
+    /// Bytes of the model, external data included.
+    pub bytes: Change,
+    /// Version of the default domain.
+    pub opset: Change<i64>,
+    /// Samples; `None` where ranges are from files alone.
+    pub samples: Option<usize>,
+    /// Whether they are random numbers.
+    pub random_samples: bool,
+    /// What was decided of every node that computes floats, in their order.
+    pub plan: Vec<PlanRow>,
+    /// What products lose by themselves, the most sensitive first.
+    pub sensitivity: Vec<SensitivityRow>,
+    /// How far the outputs are from the original's.
+    pub accuracy: Option<AccuracyReport>,
+    /// What the planned products run as.
+    pub kernels: Option<Vec<KernelRow>>,
+    /// Times beside the original.
+    pub race: Option<QuantizedRace>,
+    /// Wall time of the whole job.
+    pub seconds: f64,
+    /// Wall time of the stages.
+    pub stages: BTreeMap<&'static str, f64>,
+    /// Largest resident memory of the process, mapped files included; `None` where the system does not say.
+    pub peak_memory_bytes: Option<u64>,
+    /// Largest resident memory of the process that no file backs, among samples 10 ms apart.
+    pub peak_anonymous_bytes: Option<u64>,
+    /// Remarks about the model and what became of it.
+    pub diags: Diags,
+}
+
+/// What was decided of one node.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanRow {
+    /// Its name, or that of its first result.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// Whether it computes in whole numbers.
+    pub int8: bool,
+    /// Why not.
+    pub why: Option<String>,
+}
+
+/// What one product loses.
+#[derive(Clone, Debug, Serialize)]
+pub struct SensitivityRow {
+    /// Its name.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// Power of its result by that of the error, in dB.
+    pub sqnr_db: Number,
+    /// Whether it computes in whole numbers in the end.
+    pub int8: bool,
+}
+
+/// How far outputs are from the original's.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccuracyReport {
+    /// Samples that both models ran on.
+    pub samples: usize,
+    /// The smallest ratio of signal to error of all outputs of floats, in dB.
+    pub sqnr_db: Option<Number>,
+    /// Each output.
+    pub outputs: Vec<OutputAccuracyReport>,
+}
+
+/// How far one output is from the original's, over all samples.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutputAccuracyReport {
+    /// Its name.
+    pub name: String,
+    /// Ratio of signal to error, in dB.
+    pub sqnr_db: Option<Number>,
+    /// Mean of the samples' cosine similarities.
+    pub cosine_mean: Option<Number>,
+    /// The smallest of them.
+    pub cosine_min: Option<Number>,
+    /// Share of rows whose largest element is the same.
+    pub top1: Option<Number>,
+    /// Share of equal elements.
+    pub equal: Number,
+    /// Why some samples cannot be compared.
+    pub apart: Option<String>,
+}
+
+/// What planned products run as.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelRow {
+    /// Products in whole numbers, by operator.
+    pub planned: BTreeMap<String, usize>,
+    /// Kernels for whole numbers in the runtime's own graph, by operator.
+    pub found: BTreeMap<String, usize>,
+}
+
+/// Times of the original and the result, in turn.
+#[derive(Clone, Debug, Serialize)]
+pub struct QuantizedRace {
+    /// What ran them.
+    pub runtime: String,
+    /// Runs of both models that were measured.
+    pub pairs: usize,
+    /// Median time of a run of the original, in milliseconds, one thread.
+    pub float_milliseconds: Number,
+    /// Of the result.
+    pub int8_milliseconds: Number,
+    /// The median of the pairs' ratios, time of the result by time of the original.
+    pub ratio: Number,
+    /// The bounds that hold it with at least 95 % confidence.
+    pub ratio_interval: Option<[Number; 2]>,
+    /// What that says.
+    pub verdict: Race,
+}
+
+impl KernelRow {
+    /// Products that were planned.
+    pub fn planned_count(&self) -> usize {
+        self.planned.values().sum()
+    }
+
+    /// Kernels that were found.
+    pub fn found_count(&self) -> usize {
+        self.found.values().sum()
+    }
+
+    /// As a person says it.
+    pub fn sentence(&self) -> String {
+        let list = |counts: &BTreeMap<String, usize>| {
+            let all: Vec<String> = counts.iter().map(|(op, n)| format!("{n} {op}")).collect();
+            if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+        };
+        format!("planned {}, run as {}", list(&self.planned), list(&self.found))
+    }
+}
+
+impl QuantizeReport {
+    /// What a person sees at the end; with `all` every node.
+    pub fn human(&self, all: bool) -> String {
+        let mut text = self.decisions(all);
+        text.push('\n');
+        let mut figures = vec![
+            figure("nodes", thousands(self.nodes.before), thousands(self.nodes.after), self.nodes),
+            figure("size", bytes(self.bytes.before), bytes(self.bytes.after), self.bytes),
+        ];
+        if self.opset.before != self.opset.after {
+            let (before, after) = (self.opset.before.to_string(), self.opset.after.to_string());
+            figures.push(vec!["opset".into(), before, after, String::new()]);
+        }
+        text.push_str(&table(&["", ">before", ">after", ">change"], figures));
+        text.push('\n');
+        text.push_str(&self.accuracy_table());
+        text.push_str(&self.worst(all));
+        for row in self.kernels.iter().flatten() {
+            let _ = writeln!(text, "kernels: {}", row.sentence());
+        }
+        if let Some(race) = &self.race {
+            let _ = writeln!(text, "{}", race.line());
+        }
+        let memory =
+            self.peak_memory_bytes.map(|m| format!(", peak memory {}", bytes(m))).unwrap_or_default();
+        let done = if self.written { "written" } else { "nothing written" };
+        let place =
+            if self.written && self.output != "-" { format!(" to {}", self.output) } else { String::new() };
+        let _ = writeln!(text, "{BOLD}{done}{BOLD:#}{place} in {}{memory}", seconds(self.seconds));
+        text
+    }
+
+    /// Operators by what was decided of them, or every node.
+    fn decisions(&self, all: bool) -> String {
+        if all {
+            let row =
+                |r: &PlanRow| vec![r.node.clone(), r.op.clone(), r.word(), r.why.clone().unwrap_or_default()];
+            return table(&["node", "op", "computes", "why"], self.plan.iter().map(row).collect());
+        }
+        let mut groups: BTreeMap<(bool, &str, &str), usize> = BTreeMap::new();
+        for row in &self.plan {
+            *groups.entry((!row.int8, &row.op, row.why.as_deref().unwrap_or_default())).or_default() += 1;
+        }
+        let rows = groups.into_iter().map(|((float, op, why), n)| {
+            let word = if float { "float" } else { "int8" };
+            vec![op.to_owned(), thousands(n as u64), word.to_owned(), why.to_owned()]
+        });
+        table(&["op", ">nodes", "computes in", "why"], rows.collect())
+    }
+
+    fn accuracy_table(&self) -> String {
+        let Some(accuracy) = &self.accuracy else { return String::new() };
+        let decibels = |n: Option<Number>| n.map(|n| format!("{:.1}", n.0)).unwrap_or_default();
+        let share = |n: Option<Number>| n.map(|n| format!("{:.5}", n.0)).unwrap_or_default();
+        let percent = |n: Option<Number>| n.map(|n| format!("{:.1}", n.0 * 100.0)).unwrap_or_default();
+        let row = |o: &OutputAccuracyReport| {
+            let apart = o.apart.clone().unwrap_or_default();
+            vec![
+                o.name.clone(),
+                decibels(o.sqnr_db),
+                share(o.cosine_mean),
+                share(o.cosine_min),
+                percent(o.top1),
+                apart,
+            ]
+        };
+        let header = ["output", ">SQNR (dB)", ">cosine, mean", ">least", ">same top 1 (%)", ""];
+        let mut text = table(&header, accuracy.outputs.iter().map(row).collect());
+        let kind = if self.random_samples { " of random numbers" } else { "" };
+        let _ = writeln!(
+            text,
+            "  {DIM}against the original, over {}{kind}{DIM:#}\n",
+            count(accuracy.samples as u64, "sample")
+        );
+        text
+    }
+
+    fn worst(&self, all: bool) -> String {
+        let shown = if all { self.sensitivity.len() } else { SHOWN };
+        let rows: Vec<Vec<String>> = self
+            .sensitivity
+            .iter()
+            .take(shown)
+            .map(|s| {
+                let word = if s.int8 { "int8" } else { "float" };
+                vec![s.node.clone(), s.op.clone(), format!("{:.1}", s.sqnr_db.0), word.to_owned()]
+            })
+            .collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        table(&["loses most by itself", "op", ">SQNR (dB)", "computes in"], rows) + "\n"
+    }
+}
+
+impl PlanRow {
+    fn word(&self) -> String {
+        if self.int8 { "int8" } else { "float" }.to_owned()
+    }
+}
+
+impl QuantizedRace {
+    fn line(&self) -> String {
+        let interval = self
+            .ratio_interval
+            .map(|[low, high]| format!(" ({:.2}–{:.2})", low.0, high.0))
+            .unwrap_or_default();
+        format!(
+            "time: {:.2} ms, the original {:.2} ms: {:.2} of it{interval}; {} on {}, 1 thread",
+            self.int8_milliseconds.0,
+            self.float_milliseconds.0,
+            self.ratio.0,
+            count(self.pairs as u64, "pair"),
+            plain(&self.runtime)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_counted_in_words() {
+        let counts = |all: &[(&str, usize)]| all.iter().map(|(op, n)| ((*op).to_owned(), *n)).collect();
+        let row = KernelRow { planned: counts(&[("Conv", 49)]), found: counts(&[("QLinearConv", 49)]) };
+        assert_eq!(row.sentence(), "planned 49 Conv, run as 49 QLinearConv");
+        let none = KernelRow { planned: counts(&[("Gemm", 1), ("MatMul", 2)]), found: counts(&[]) };
+        assert_eq!(none.sentence(), "planned 1 Gemm, 2 MatMul, run as none");
+        assert_eq!((none.planned_count(), none.found_count()), (3, 0));
+    }
+}
