@@ -64,6 +64,8 @@ impl Progress for Bar {
                 self.counted("calibrating", at.sample, at.samples, &runs);
             }
             Step::Rank(at, of) => self.counted("ranking nodes", at, of, ""),
+            Step::Smooth(at, of) => self.counted("looking at channels", at, of, ""),
+            Step::Correct(at, of) => self.counted("correcting biases", at, of, ""),
             Step::Judge(at, of) => self.counted("measuring accuracy", at, of, ""),
             Step::Time(at, of) => self.counted("timing", at, of, ""),
             Step::Localize => self.0.set_message("looking for the first value that differs"),

@@ -89,6 +89,12 @@ struct NumberArgs {
     /// Leave these nodes in floats: names, or operators for all nodes of one
     #[arg(long, value_name = "NODE|OP,..", value_delimiter = ',')]
     keep_float: Vec<String>,
+    /// Do not divide channels of values that differ much in size, weights multiplied with the same
+    #[arg(long)]
+    no_smoothing: bool,
+    /// Do not shift biases by what rounding shifts the means of their channels
+    #[arg(long)]
+    no_bias_correction: bool,
     /// Follow a plan that --write-plan wrote
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -182,6 +188,8 @@ fn job(args: &QuantizeArgs) -> Result<QuantizeJob> {
         weight_bits: numbers.weight_bits,
         keep_float: numbers.keep_float.clone(),
         min_sqnr_db: numbers.min_sqnr,
+        smooth: !numbers.no_smoothing,
+        bias_correction: !numbers.no_bias_correction,
         write_plan: numbers.write_plan.clone(),
         verify: !proof.no_verify,
         bench: !proof.no_bench,

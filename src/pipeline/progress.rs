@@ -26,6 +26,10 @@ pub enum Step<'a> {
     Calibrate(calibrate::Progress),
     /// Runs nodes beside themselves in whole numbers: has run so many samples of so many.
     Rank(usize, usize),
+    /// Looks at channels of values: has run so many samples of so many.
+    Smooth(usize, usize),
+    /// Measures what rounding shifts the means by: has run so many samples of so many.
+    Correct(usize, usize),
     /// Holds the result against the original: has run so many samples of so many.
     Judge(usize, usize),
     /// Has timed so many pairs of runs of so many.

@@ -10,26 +10,36 @@
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
 //! | `sheet` | a plan as a text that is read, changed and fed back |
+//! | `smooth` | channels of inputs divided by numbers that their weights are multiplied with |
+//! | `probe` | small numbers about values of a model, computed in the graph itself |
+//! | `twins` | products beside themselves in whole numbers, in one graph |
+//! | `correct` | biases that take back what rounding shifts the mean by |
 //! | `sensitivity` | how much each node loses by itself, all in one run |
 //! | `accuracy` | how far the outputs of a model are from those of its original, over samples |
 //! | `place` | `QuantizeLinear` and `DequantizeLinear` around the operands and results of a node |
 
 mod accuracy;
 mod choose;
+mod correct;
 mod grid;
 mod layers;
 mod place;
 mod plan;
+mod probe;
 mod sensitivity;
 mod sheet;
+mod smooth;
+mod twins;
 mod weights;
 
 pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
 pub use choose::{Choice, Role, choose};
+pub use correct::{Correction, corrected, corrections};
 pub use grid::{Affine, Grid};
 pub use layers::Layer;
 pub use place::{Place, place};
 pub use plan::{plan, wanted, wanted_by};
 pub use sensitivity::{Sensitivity, sensitivities};
-pub use sheet::{Compute, Sheet, SheetNode, SheetValue};
+pub use sheet::{Compute, Sheet, SheetNode, SheetSmoothing, SheetValue};
+pub use smooth::{Smoothing, smooth, smoothings};
 pub use weights::{Weights, bias};

@@ -18,6 +18,7 @@
 //! Names are those of the graph after its simplification. Nodes that are not in the text are decided of as without one.
 
 use super::choose::{Choice, Role};
+use super::smooth::Smoothing;
 use crate::error::{Error, Result};
 use crate::ir::{Graph, NodeId, ValueId};
 use rustc_hash::FxHashMap;
@@ -42,6 +43,9 @@ pub struct Sheet {
     /// Every node that computes floats.
     #[serde(default, rename = "node")]
     pub nodes: Vec<SheetNode>,
+    /// What channels of values are divided by before.
+    #[serde(default, rename = "smooth")]
+    pub smoothings: Vec<SheetSmoothing>,
     /// Every range that a scale was made of.
     #[serde(default, rename = "value")]
     pub values: Vec<SheetValue>,
@@ -84,9 +88,35 @@ pub struct SheetValue {
     pub max: f32,
 }
 
+/// What the channels of a value are divided by, where products read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SheetSmoothing {
+    /// The value.
+    pub value: String,
+    /// The products.
+    pub readers: Vec<String>,
+    /// The axis of the channels.
+    pub axis: usize,
+    /// By channel.
+    pub by: Vec<f32>,
+}
+
 impl Sheet {
     /// Of choices and the ranges that they want.
-    pub fn new(target: String, graph: &Graph, choices: &[Choice], ranges: &[(ValueId, (f32, f32))]) -> Self {
+    pub fn new(
+        target: String,
+        graph: &Graph,
+        choices: &[Choice],
+        ranges: &[(ValueId, (f32, f32))],
+        smoothings: &[Smoothing],
+    ) -> Self {
+        let smoothing = |s: &Smoothing| SheetSmoothing {
+            value: graph.value(s.value).name().to_string(),
+            readers: s.readers.iter().map(|&node| graph.label(node)).collect(),
+            axis: s.axis,
+            by: s.by.clone(),
+        };
         let node = |choice: &Choice| {
             let why = match &choice.role {
                 Role::Float(why) => Some((*why).to_owned()),
@@ -108,6 +138,7 @@ impl Sheet {
             version: VERSION,
             target,
             nodes: choices.iter().map(node).collect(),
+            smoothings: smoothings.iter().map(smoothing).collect(),
             values: ranges.iter().map(value).collect(),
         }
     }
@@ -139,23 +170,60 @@ impl Sheet {
         HEAD.to_owned() + &toml::to_string(self).expect("a plan is tables of strings and numbers")
     }
 
+    /// What channels are divided by in a graph.
+    ///
+    /// # Errors
+    /// A value or node is not in the graph, or a number is not positive.
+    pub fn smoothings(&self, graph: &Graph) -> Result<Vec<Smoothing>> {
+        let labels = labels(graph);
+        let values: FxHashMap<String, ValueId> =
+            graph.value_ids().map(|v| (graph.value(v).name().to_string(), v)).collect();
+        let smoothing = |s: &SheetSmoothing| {
+            if !s.by.iter().all(|by| by.is_normal() && *by > 0.0) {
+                return Err(
+                    Error::new("the plan divides this value by numbers that are not positive").at(&*s.value)
+                );
+            }
+            let readers = s.readers.iter().map(|name| named(&labels, "node", name)).collect::<Result<_>>()?;
+            let value = named(&values, "value", &s.value)?;
+            Ok(Smoothing { value, readers, axis: s.axis, by: s.by.clone(), gain_db: 0.0 })
+        };
+        self.smoothings.iter().map(smoothing).collect()
+    }
+
+    /// Ranges of a graph's values.
+    ///
+    /// # Errors
+    /// A value is not in the graph.
+    pub fn ranges(&self, graph: &Graph) -> Result<Vec<(ValueId, (f32, f32))>> {
+        let values: FxHashMap<String, ValueId> =
+            graph.value_ids().map(|v| (graph.value(v).name().to_string(), v)).collect();
+        let range = |v: &SheetValue| Ok((named(&values, "value", &v.name)?, (v.min, v.max)));
+        self.values.iter().map(range).collect()
+    }
+
     /// The nodes of a graph that are to stay floats.
     ///
     /// # Errors
     /// A node is not in the graph.
     pub fn floats(&self, graph: &Graph) -> Result<Vec<NodeId>> {
-        let labels: FxHashMap<String, NodeId> = graph.nodes().map(|(id, _)| (graph.label(id), id)).collect();
-        let known = |node: &SheetNode| {
-            let found = labels.get(&node.name).copied();
-            found.map(|id| (node.compute, id)).ok_or_else(|| {
-                Error::new("the plan names this node, and the simplified graph has none of that name")
-                    .at(&*node.name)
-                    .with_help("write the plan of this model anew with --write-plan")
-            })
-        };
+        let labels = labels(graph);
+        let known = |node: &SheetNode| Ok((node.compute, named(&labels, "node", &node.name)?));
         let all = self.nodes.iter().map(known).collect::<Result<Vec<_>>>()?;
         Ok(all.into_iter().filter(|(compute, _)| *compute == Compute::Float).map(|(_, id)| id).collect())
     }
+}
+
+fn labels(graph: &Graph) -> FxHashMap<String, NodeId> {
+    graph.nodes().map(|(id, _)| (graph.label(id), id)).collect()
+}
+
+fn named<T: Copy>(known: &FxHashMap<String, T>, what: &str, name: &str) -> Result<T> {
+    known.get(name).copied().ok_or_else(|| {
+        Error::new(format!("the plan names this {what}, and the simplified graph has none of that name"))
+            .at(name)
+            .with_help("write the plan of this model anew with --write-plan")
+    })
 }
 
 #[cfg(test)]
@@ -172,6 +240,12 @@ mod tests {
                 op: "Conv".into(),
                 compute: Compute::Float,
                 why: Some("the plan says so".into()),
+            }],
+            smoothings: vec![SheetSmoothing {
+                value: "x".into(),
+                readers: vec!["a".into()],
+                axis: 1,
+                by: vec![0.5, 1.0],
             }],
             values: vec![SheetValue { name: "x".into(), min: -1.5, max: 2.25 }],
         }

@@ -91,7 +91,8 @@ fn values_are_rounded_as_onnx_runtime_rounds_them() {
             "<ir_version: 8, opset_import: [\"\" : 13]> g (float[N] x) => (float[N] y) { y = Neg (x) }",
         );
         let node = only(&quantized, "Neg");
-        let nothing = Place { node, inputs: vec![(0, affine)], weights: vec![], bias: None, output: None, table: None };
+        let nothing =
+            Place { node, inputs: vec![(0, affine)], weights: vec![], bias: None, output: None, table: None };
         place(&mut quantized.graph, &[nothing]);
         let values = samples(affine.scale);
         let got = run(&quantized, &[("x", Tensor::vector(&values))]);

@@ -6,14 +6,21 @@ use crate::analysis::verify;
 use crate::data::Source;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
-use crate::ir::{Model, NodeId, ValueId};
+use crate::ir::{Model, Node, NodeId, ValueId};
 use crate::passes::remove_dead::clean;
-use crate::pipeline::progress::Progress;
-use crate::quantize::{Choice, Grid, Place, Role, Sheet, choose, place, plan, wanted, wanted_by};
+use crate::pipeline::progress::{Progress, Step};
+use crate::quantize::{
+    Choice, Correction, Grid, Place, Role, Sheet, Smoothing, choose, corrected, corrections, place, plan,
+    smooth, smoothings, wanted, wanted_by,
+};
 use crate::runtime::Runtime;
 use crate::target::Quantized;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Samples over which means are taken.
+const CORRECTED_SAMPLES: usize = 16;
 
 /// The user says so by name.
 const ASKED: &str = "it was asked for (--keep-float)";
@@ -23,12 +30,16 @@ const ZEROS: &str = "one of its values was zero in every sample";
 const ACCURACY: &str = "the outputs need its accuracy (--min-sqnr)";
 
 /// Makes quantized models of one float model.
+#[derive(Clone)]
 pub(super) struct Composer<'a> {
     job: &'a QuantizeJob,
-    float: &'a Model,
     table: &'a Quantized,
+    sheet: Option<Rc<Sheet>>,
+    float: Rc<Model>,
     kept: FxHashMap<NodeId, &'static str>,
+    smoothings: Vec<Smoothing>,
     ranges: FxHashMap<ValueId, Range>,
+    corrections: Vec<Correction>,
 }
 
 /// A quantized model, and how it came to be.
@@ -41,8 +52,8 @@ pub(super) struct Composed {
 }
 
 impl<'a> Composer<'a> {
-    /// With what the user has said of nodes and ranges.
-    pub(super) fn new(job: &'a QuantizeJob, float: &'a Model, table: &'a Quantized) -> Result<Self> {
+    /// With what the user has said of nodes.
+    pub(super) fn new(job: &'a QuantizeJob, float: Model, table: &'a Quantized) -> Result<Self> {
         let sheet = job.evidence.plan.as_deref().map(|path| {
             let text = std::fs::read_to_string(path).map_err(|e| Error::from(e).in_file(path))?;
             Sheet::read(&text).map_err(|e| e.in_file(path))
@@ -54,20 +65,72 @@ impl<'a> Composer<'a> {
             kept.extend(sheet.floats(graph)?.into_iter().map(|node| (node, PLANNED)));
         }
         for name in &job.keep_float {
-            let named = |(id, n): &(NodeId, &crate::ir::Node)| {
-                graph.label(*id) == *name || n.op().to_string() == *name
-            };
+            let named = |(id, n): &(NodeId, &Node)| graph.label(*id) == *name || n.op().to_string() == *name;
             let nodes: Vec<NodeId> = graph.nodes().filter(named).map(|(id, _)| id).collect();
             if nodes.is_empty() {
-                return Err(Error::new(format!(
-                    "no node or operator of the simplified graph is called '{name}'"
-                ))
-                .with_help("--write-plan lists the nodes; --keep-float takes their names or an operator's"));
+                let message = format!("no node or operator of the simplified graph is called '{name}'");
+                return Err(Error::new(message).with_help(
+                    "--write-plan lists the nodes; --keep-float takes their names or an operator's",
+                ));
             }
             kept.extend(nodes.into_iter().map(|node| (node, ASKED)));
         }
-        let ranges = ranges::read(job, sheet.as_ref(), float)?;
-        Ok(Self { job, float, table, kept, ranges })
+        let empty = (FxHashMap::default(), Vec::new(), Vec::new());
+        let (ranges, corrections, smoothings) = empty;
+        let (sheet, float) = (sheet.map(Rc::new), Rc::new(float));
+        Ok(Self { job, table, sheet, float, kept, smoothings, ranges, corrections })
+    }
+
+    /// The model in floats, as it is calibrated.
+    pub(super) fn float(&self) -> &Rc<Model> {
+        &self.float
+    }
+
+    /// Divides channels, as the plan says or as the samples do.
+    pub(super) fn smooth(
+        &mut self,
+        source: Option<&Source>,
+        runtime: &dyn Runtime,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        self.smoothings = match (&self.sheet, source) {
+            (Some(sheet), _) => sheet.smoothings(&self.float.graph)?,
+            (None, Some(source)) if self.job.smooth => {
+                let samples = source.len();
+                let mut tell = |at| progress.begin(Step::Smooth(at, samples));
+                let (grid, products) = (Grid::of(self.table), self.smoothed()?);
+                smoothings(&self.float, &products, grid, (source, samples), runtime, &mut tell)?
+            }
+            _ => Vec::new(),
+        };
+        let mut float = (*self.float).clone();
+        smooth(&mut float, &self.smoothings);
+        self.float = Rc::new(float);
+        Ok(())
+    }
+
+    /// Products whose data may be divided: not those that take them in whole numbers from others.
+    fn smoothed(&self) -> Result<Vec<NodeId>> {
+        let graph = &self.float.graph;
+        let choices = choose(graph, self.table, &self.kept)?;
+        let mut whole: FxHashSet<ValueId> = FxHashSet::default();
+        for choice in &choices {
+            match &choice.role {
+                Role::Product { result, .. } => whole.extend(*result),
+                Role::Between | Role::Moved => whole.extend(graph.node(choice.node).outputs()),
+                Role::Skip { at } => whole.extend(graph.node(choice.node).input(*at)),
+                _ => {}
+            }
+        }
+        let product = |choice: &Choice| match &choice.role {
+            Role::Product { layer, .. } => {
+                let node = graph.node(choice.node);
+                let free = node.input(layer.data).is_some_and(|v| !whole.contains(&v));
+                (free && !node.op().is("Conv")).then_some(choice.node)
+            }
+            _ => None,
+        };
+        Ok(choices.iter().filter_map(product).collect())
     }
 
     /// Observes what no file has told, and leaves in floats what nothing tells.
@@ -78,14 +141,16 @@ impl<'a> Composer<'a> {
         diags: &mut Diags,
         progress: &mut dyn Progress,
     ) -> Result<()> {
-        let graph = &self.float.graph;
+        let float = Rc::clone(&self.float);
+        let graph = &float.graph;
+        self.ranges = ranges::read(self.job, self.sheet.as_deref(), &float)?;
         let choices = choose(graph, self.table, &self.kept)?;
         let mut values = wanted(graph, &choices);
         values.retain(|v| !self.ranges.contains_key(v));
         if let Some(source) = source.filter(|_| !values.is_empty()) {
             let grid = Grid::of(self.table);
             let by = (source, runtime);
-            self.ranges.extend(ranges::observe(self.job, self.float, &values, grid, by, diags, progress)?);
+            self.ranges.extend(ranges::observe(self.job, &float, &values, grid, by, diags, progress)?);
         }
         loop {
             let choices = choose(graph, self.table, &self.kept)?;
@@ -112,9 +177,9 @@ impl<'a> Composer<'a> {
 
     /// The model that the choices make.
     pub(super) fn compose(&self) -> Result<Composed> {
-        let choices = choose(&self.float.graph, self.table, &self.kept)?;
-        let places = plan(&self.float.graph, &choices, self.table, &self.ranges, self.job.weights())?;
-        let mut model = self.float.clone();
+        let mut model = corrected(&self.float, &self.corrections);
+        let choices = choose(&model.graph, self.table, &self.kept)?;
+        let places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())?;
         place(&mut model.graph, &places);
         clean(&mut model.graph);
         verify(&model)?;
@@ -127,9 +192,22 @@ impl<'a> Composer<'a> {
 
     /// The same, with some nodes left in floats too.
     pub(super) fn without(&self, nodes: impl IntoIterator<Item = NodeId>) -> Result<Composed> {
-        let mut kept = self.kept.clone();
-        kept.extend(nodes.into_iter().map(|node| (node, ACCURACY)));
-        Composer { kept, ranges: self.ranges.clone(), ..*self }.compose()
+        let mut other = self.clone();
+        other.kept.extend(nodes.into_iter().map(|node| (node, ACCURACY)));
+        other.compose()
+    }
+
+    /// Measures what rounding shifts the means by, for all that is composed from now on.
+    pub(super) fn correct(
+        &mut self,
+        composed: &Composed,
+        (source, runtime): (&Source, &dyn Runtime),
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let samples = source.len().min(CORRECTED_SAMPLES);
+        let mut tell = |at| progress.begin(Step::Correct(at, samples));
+        self.corrections = corrections(&self.float, &composed.places, source, samples, runtime, &mut tell)?;
+        Ok(())
     }
 }
 
@@ -139,6 +217,6 @@ impl Composed {
         let graph = &composer.float.graph;
         let ranges: Vec<(ValueId, Range)> =
             wanted(graph, &self.choices).into_iter().map(|v| (v, composer.ranges[&v])).collect();
-        Sheet::new(composer.job.target.name(), graph, &self.choices, &ranges)
+        Sheet::new(composer.job.target.name(), graph, &self.choices, &ranges, &composer.smoothings)
     }
 }

@@ -64,6 +64,10 @@ pub struct QuantizeJob {
     pub keep_float: Vec<String>,
     /// Nodes go back to floats until the outputs have this ratio of signal to error, in decibels.
     pub min_sqnr_db: Option<f64>,
+    /// Divide channels of values, and multiply weights with the same.
+    pub smooth: bool,
+    /// Shift biases by what rounding shifts the means of their channels.
+    pub bias_correction: bool,
     /// A file that the plan is written to.
     pub write_plan: Option<PathBuf>,
     /// Hold the result against the original.
@@ -120,20 +124,26 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     clock
         .time("simplify", || prepare::prepare(&mut model, table, runtime, before.bytes, &mut diags, progress))
         .map_err(in_file)?;
-    let float = model;
-
-    let mut composer = Composer::new(job, &float, table).map_err(in_file)?;
-    let source = clock.time("data", || ranges::source(job, &float, runtime))?;
+    let source = clock.time("data", || ranges::source(job, &model, runtime))?;
+    let mut composer = Composer::new(job, model, table).map_err(in_file)?;
+    clock.time("smooth", || composer.smooth(source.as_ref(), runtime, progress)).map_err(in_file)?;
     clock
         .time("calibrate", || composer.calibrate(source.as_ref(), runtime, &mut diags, progress))
         .map_err(in_file)?;
     let mut composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
 
+    if let Some(source) = source.as_ref().filter(|_| job.bias_correction) {
+        composed = clock.time("bias correction", || {
+            composer.correct(&composed, (source, runtime), progress)?;
+            composer.compose()
+        })?;
+    }
+
     let judge = Judge { job, table, runtime, source: source.as_ref() };
     let mut ranked = None;
     let mut accuracy = None;
     if job.verify {
-        ranked = Some(clock.time("sensitivity", || rank(&float, &composed, &judge, progress))?);
+        ranked = Some(clock.time("sensitivity", || rank(composer.float(), &composed, &judge, progress))?);
         accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
         if let (Some(least), Some(reached)) = (job.min_sqnr_db, &accuracy) {
             let bound = Bound { judge: &judge, least, ranked: ranked.as_deref().unwrap_or_default() };
@@ -181,7 +191,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         samples: source.as_ref().map(|s| s.len()),
         random_samples: source.as_ref().is_some_and(|s| s.is_random()),
         plan: measure::plan_rows(&sheet),
-        sensitivity: measure::rows(&float, ranked.as_deref().unwrap_or_default(), &composed),
+        sensitivity: measure::rows(composer.float(), ranked.as_deref().unwrap_or_default(), &composed),
         accuracy: accuracy.as_ref().map(measure::accuracy_report),
         kernels,
         race,

@@ -49,14 +49,11 @@ pub(super) fn read(
     model: &Model,
 ) -> Result<FxHashMap<ValueId, Range>> {
     let graph = &model.graph;
-    let mut names: FxHashMap<&str, ValueId> = FxHashMap::default();
-    for value in graph.value_ids() {
-        names.insert(graph.value(value).name(), value);
-    }
     let mut ranges = FxHashMap::default();
     if let Some(path) = &job.evidence.tensorrt_cache {
-        for (name, range) in ranges_from_tensorrt_cache(path)? {
-            if let Some(&value) = names.get(name.as_str()) {
+        let known = ranges_from_tensorrt_cache(path)?;
+        for value in graph.value_ids() {
+            if let Some(range) = known.get(&**graph.value(value).name()) {
                 ranges.insert(value, (range.min, range.max));
             }
         }
@@ -66,13 +63,8 @@ pub(super) fn read(
             );
         }
     }
-    for row in sheet.iter().flat_map(|s| &s.values) {
-        let value = names.get(row.name.as_str()).ok_or_else(|| {
-            Error::new("the plan has a range of this value, and the simplified graph has none of that name")
-                .at(&*row.name)
-                .with_help("write the plan of this model anew with --write-plan")
-        })?;
-        ranges.insert(*value, (row.min, row.max));
+    if let Some(sheet) = sheet {
+        ranges.extend(sheet.ranges(graph)?);
     }
     Ok(ranges)
 }

@@ -1,0 +1,107 @@
+//! Small numbers about values of a model, computed in the graph itself.
+//!
+//! A copy of the model gets nodes that reduce values, and returns what they reduce to: of a value of any size nothing but
+//! that leaves the runtime.
+
+use crate::data::Source;
+use crate::error::{Error, Result};
+use crate::io::{self, ExternalData, Scratch, WriteOptions};
+use crate::ir::{Graph, Model, NewNode, NewOutput, OpId, RegionId, Type, ValueId};
+use crate::runtime::{Optimization, RunError, RunValue, Runtime, SessionOptions};
+use crate::tensor::{DType, Element, Tensor};
+use std::path::Path;
+
+/// A model that tells numbers about itself. Its opset is at least 13.
+pub(super) struct Probe {
+    model: Model,
+    told: Vec<String>,
+}
+
+impl Probe {
+    pub(super) fn new(model: &Model) -> Self {
+        Self { model: model.clone(), told: Vec::new() }
+    }
+
+    /// The graph that nodes are added to; ids are those of the original.
+    pub(super) fn graph(&mut self) -> &mut Graph {
+        &mut self.model.graph
+    }
+
+    /// Adds an operator with one result.
+    pub(super) fn add(&mut self, op: &'static str, inputs: &[ValueId], dtype: DType) -> ValueId {
+        let inputs = inputs.iter().copied().map(Some).collect();
+        self.node(NewNode::new(OpId::onnx(op), inputs, vec![]), dtype)
+    }
+
+    /// Adds a reduction of floats over axes, or over all where none is named; reduced dims go.
+    pub(super) fn reduce(&mut self, op: &'static str, value: ValueId, axes: &[i64]) -> ValueId {
+        let mut node = NewNode::new(OpId::onnx(op), vec![Some(value)], vec![]).attr("keepdims", 0i64);
+        // Sums take their axes as an operand since opset 13, all others since 18.
+        if axes.is_empty() {
+        } else if op == "ReduceSum" || self.model.opset() >= 18 {
+            let graph = &mut self.model.graph;
+            let name = graph.fresh_name("told");
+            node.inputs.push(Some(graph.add_initializer(RegionId::ROOT, name, Tensor::vector(axes))));
+        } else {
+            node = node.attr("axes", axes.to_vec());
+        }
+        self.node(node, DType::F32)
+    }
+
+    fn node(&mut self, mut node: NewNode, dtype: DType) -> ValueId {
+        let graph = &mut self.model.graph;
+        node.outputs = vec![NewOutput { name: graph.fresh_name("told"), ty: Some(Type::unranked(dtype)) }];
+        let node = graph.add_node(RegionId::ROOT, node);
+        graph.node(node).outputs()[0]
+    }
+
+    /// Asks for a value of every sample.
+    pub(super) fn tell(&mut self, value: ValueId) {
+        self.model.graph.add_output(RegionId::ROOT, value);
+        self.told.push(self.model.graph.value(value).name().to_string());
+    }
+
+    /// Runs the first samples; each gives the values that were asked for, in the order in which they were.
+    ///
+    /// # Errors
+    /// A sample cannot be read, or the model does not run on it.
+    pub(super) fn run(
+        self,
+        source: &Source,
+        samples: usize,
+        runtime: &dyn Runtime,
+        mut sample: impl FnMut(usize, Vec<RunValue>) -> Result<()>,
+    ) -> Result<()> {
+        if self.told.is_empty() {
+            return Ok(());
+        }
+        let folder = Scratch::beside(Path::new("-"))?;
+        let file = folder.path().join("model.onnx");
+        let separate = WriteOptions { external_data: ExternalData::Separate, source: None };
+        io::save(&self.model, &file, &separate)?;
+        // What is measured is the rounding, not the kernels of this machine.
+        let options =
+            SessionOptions { threads: 1, optimize: Optimization::Basic, ..SessionOptions::default() };
+        let file = crate::runtime::Source::file(file);
+        let mut session = runtime.session(&file, &options).map_err(RunError::into_error)?;
+        let names: Vec<&str> = self.told.iter().map(String::as_str).collect();
+        for at in 0..samples.min(source.len()) {
+            let feeds = source.sample(at)?;
+            let failed = |e: RunError| e.into_error().about(&format!("sample '{}'", feeds.label));
+            sample(at, session.run(&feeds.as_feeds(), &names).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of a value that was told.
+///
+/// # Errors
+/// It is of another type.
+pub(super) fn numbers<T: Element>(value: &RunValue) -> Result<Vec<T>> {
+    let numbers = match value {
+        RunValue::Tensor(tensor) => tensor.to_vec::<T>(),
+        _ => None,
+    };
+    numbers.ok_or_else(|| Error::new("what a node tells of itself is not of the type that it should be"))
+}

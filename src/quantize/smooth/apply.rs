@@ -1,0 +1,93 @@
+//! Where a model divides: in the weights of a normalization, or in a `Mul`.
+
+use super::Smoothing;
+use super::sites::{Reader, sites};
+use crate::ir::{Graph, Model, NewNode, NewOutput, NodeId, OpId, RegionId, Use, ValueId};
+use crate::tensor::{DType, Tensor};
+
+/// Divides values and multiplies weights: what the model computes stays the same, but for rounding.
+pub fn smooth(model: &mut Model, smoothings: &[Smoothing]) {
+    for smoothing in smoothings {
+        apply(&mut model.graph, smoothing);
+    }
+}
+
+fn apply(graph: &mut Graph, smoothing: &Smoothing) -> Option<()> {
+    let found = sites(graph, &smoothing.readers);
+    let site = found.iter().find(|site| site.value == smoothing.value)?;
+    let scaled: Vec<(NodeId, usize, Tensor)> = site
+        .readers
+        .iter()
+        .map(|r| Some((r.node, r.weight, multiplied(graph, r, &smoothing.by)?)))
+        .collect::<Option<_>>()?;
+    if !in_normalization(graph, smoothing) {
+        let divided = multiply(graph, smoothing, site.rank)?;
+        for reader in &site.readers {
+            graph.set_operand(reader.node, 0, Some(divided));
+        }
+    }
+    for (node, at, tensor) in scaled {
+        replace(graph, node, at, tensor)?;
+    }
+    Some(())
+}
+
+/// A weight, each channel of the data multiplied.
+fn multiplied(graph: &Graph, reader: &Reader, by: &[f32]) -> Option<Tensor> {
+    let old = reader.tensor(graph)?;
+    let mut values = old.to_vec::<f32>()?;
+    for (at, value) in values.iter_mut().enumerate() {
+        *value *= by.get(reader.lie.channels(at).0)?;
+    }
+    Tensor::from_slice(old.shape(), &values).ok()
+}
+
+/// Divides scale and bias of the normalization that makes the value, where nothing else reads it.
+fn in_normalization(graph: &mut Graph, smoothing: &Smoothing) -> bool {
+    let reads = |u: &Use| matches!(u, Use::Operand { node, index: 0 } if smoothing.readers.contains(node));
+    if !graph.value(smoothing.value).uses().iter().all(reads) {
+        return false;
+    }
+    let Some(node) = graph.producer(smoothing.value) else { return false };
+    let n = graph.node(node);
+    if !n.op().is("LayerNormalization") || n.outputs()[0] != smoothing.value {
+        return false;
+    }
+    let (operands, len) = (n.inputs().len(), smoothing.by.len());
+    let divided = |at: usize| {
+        let old = graph.const_value(graph.node(node).input(at)?)?;
+        let values = old.to_vec::<f32>().filter(|v| v.len() == len)?;
+        let values: Vec<f32> = values.iter().zip(&smoothing.by).map(|(value, s)| value / s).collect();
+        Tensor::from_slice(old.shape(), &values).ok().map(|t| (at, t))
+    };
+    let Some(tensors) = (1..operands).map(divided).collect::<Option<Vec<_>>>() else { return false };
+    tensors.into_iter().for_each(|(at, tensor)| _ = replace(graph, node, at, tensor));
+    true
+}
+
+/// `Mul` of the value with the inverses, along the axis of the channels.
+fn multiply(graph: &mut Graph, smoothing: &Smoothing, rank: usize) -> Option<ValueId> {
+    let mut shape = vec![1; rank - smoothing.axis];
+    shape[0] = smoothing.by.len();
+    let inverses: Vec<f32> = smoothing.by.iter().map(|s| 1.0 / s).collect();
+    let tensor = Tensor::from_slice(&shape, &inverses).ok()?;
+    let base = graph.value(smoothing.value).name().to_string();
+    let (name, divided) =
+        (graph.fresh_name(&format!("{base}/inverse")), graph.fresh_name(&format!("{base}/smooth")));
+    let inverse = graph.add_initializer(RegionId::ROOT, name, tensor);
+    let first = smoothing.readers.iter().map(|&r| graph.node(r).order()).min();
+    let output = NewOutput { name: divided, ty: graph.value(smoothing.value).ty().cloned() };
+    let inputs = vec![Some(smoothing.value), Some(inverse)];
+    let node = NewNode { order: first, ..NewNode::new(OpId::onnx("Mul"), inputs, vec![output]) };
+    let node = graph.add_node(RegionId::ROOT, node);
+    Some(graph.node(node).outputs()[0])
+}
+
+fn replace(graph: &mut Graph, node: NodeId, at: usize, tensor: Tensor) -> Option<()> {
+    debug_assert_eq!(tensor.dtype(), DType::F32);
+    let old = graph.node(node).input(at)?;
+    let name = graph.fresh_name(&format!("{}/smooth", graph.value(old).name()));
+    let new = graph.add_initializer(RegionId::ROOT, name, tensor);
+    graph.set_operand(node, at, Some(new));
+    Some(())
+}
