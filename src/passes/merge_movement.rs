@@ -61,11 +61,15 @@ impl Pass for MergeMovement {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        settle(&[&Merge], model, cx)
+        settle(&[&Merge { placed: cx.target.places_products }], model, cx)
     }
 }
 
-struct Merge;
+/// The rules, as the target's compiler leaves something to gain.
+struct Merge {
+    /// Whether it places products itself.
+    placed: bool,
+}
 
 impl Rule for Merge {
     fn meta(&self) -> &Meta {
@@ -78,7 +82,10 @@ impl Rule for Merge {
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
         let mut why = Miss::Silent;
-        for rule in [reshapes::merge, chain::merge, alike::merge, picked::merge, parted::merge] {
+        let chain = |cx: &Context<'_>, node| chain::merge(cx, node, self.placed);
+        let rules: [&dyn Fn(&Context<'_>, NodeId) -> _; 5] =
+            [&reshapes::merge, &chain, &alike::merge, &picked::merge, &parted::merge];
+        for rule in rules {
             match rule(cx, node) {
                 Err(Miss::Silent) => {}
                 Err(miss) => why = miss,

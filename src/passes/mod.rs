@@ -59,6 +59,7 @@ pub mod merge_extensions;
 pub mod fuse_pad;
 pub mod merge_slices;
 pub mod merge_movement;
+pub mod reshape_first;
 pub mod merge_clips;
 pub mod merge_logic;
 pub mod remove_sequences;
