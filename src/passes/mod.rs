@@ -28,6 +28,7 @@ pub mod fold_constants;
 pub mod constant_shapes;
 pub mod shorten_shapes;
 pub mod fuse_dequantize;
+pub mod gather_scales;
 pub mod fuse_layer_norm;
 pub mod fuse_rms_norm;
 pub mod fuse_instance_norm;

@@ -54,8 +54,16 @@ impl Rule for ReshapeFirst {
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
         let (moved, out) = (cx.node(node).input(0).ok_or(Miss::Silent)?, cx.node(node).outputs()[0]);
         let transpose = cx.graph.producer_is(moved, "Transpose").ok_or(Miss::Silent)?;
-        require!(cx.node(transpose).region() == cx.node(node).region(), moved, "it is transposed in another body");
-        require!(cx.graph.value(moved).uses().len() == 1, moved, "the transposed value is read elsewhere too");
+        require!(
+            cx.node(transpose).region() == cx.node(node).region(),
+            moved,
+            "it is transposed in another body"
+        );
+        require!(
+            cx.graph.value(moved).uses().len() == 1,
+            moved,
+            "the transposed value is read elsewhere too"
+        );
         let x = cx.node(transpose).input(0).ok_or(Miss::Silent)?;
         require!(is_product(cx, x), x, "what is transposed is no product's result");
         let ops = ways(cx, x, transpose, out)
