@@ -21,8 +21,8 @@
 //! copied where it has less than a hundredth of the weight's bytes, and so are zeros for a product that has none beside
 //! others that have one. For TensorRT, products without a bias of which nothing but other products reads, behind reshapes,
 //! transpositions and scaling: its compiler computes these at once and writes each result where it is read, while packed
-//! ones have to be cut (6 layers of DistilBERT's 67). Products of two dequantized operands, which runtimes compute in whole numbers with what
-//! quantizes each result.
+//! ones have to be cut (6 layers of DistilBERT's 67). Products of two dequantized operands, which runtimes compute in whole
+//! numbers with what quantizes each result.
 
 mod branch;
 mod placed;
