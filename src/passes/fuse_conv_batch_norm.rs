@@ -13,12 +13,17 @@
 //! are constants of one number a channel, and when weight and bias are constants.
 //!
 //! Refused: a convolution that is read elsewhere too, a weight that is read elsewhere, since the
-//! file would then hold it twice, and a weight or bias that would overflow its type.
+//! file would then hold it twice, and a weight or bias that would overflow its type. For TensorRT, a convolution whose
+//! normalized result is clamped by `Relu` or `Clip` and then pooled by `GlobalAveragePool`: its compiler does all three in
+//! one layer, and takes two where the convolution clamps.
 
-use crate::ir::{NodeId, OpId};
+use crate::error::Result;
+use crate::ir::{Model, NodeId, OpId, Use, ValueId};
 use crate::passes::linear::{Normalization, bias, constant, finite, scale_layer};
 use crate::require;
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
+use crate::rewrite::{
+    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Ref, Rule, Work, apply,
+};
 use crate::tensor::Tensor;
 
 /// See the [module](self).
@@ -27,7 +32,7 @@ pub struct FuseConvBatchNorm;
 
 /// What the registry runs.
 pub fn pass() -> Work {
-    Work::rule(FuseConvBatchNorm)
+    Work::whole(FuseConvBatchNorm)
 }
 
 const META: Meta = Meta {
@@ -38,7 +43,23 @@ const META: Meta = Meta {
     emits: &[OpId::onnx("Conv"), OpId::onnx("ConvTranspose"), OpId::onnx("Gemm")],
 };
 
-impl Rule for FuseConvBatchNorm {
+impl Pass for FuseConvBatchNorm {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        apply(&Fold { pooled: cx.target.pools_normalized }, model, cx)
+    }
+}
+
+/// The rule, as the target's compiler leaves something to gain.
+struct Fold {
+    /// Whether it normalizes what it pools.
+    pooled: bool,
+}
+
+impl Rule for Fold {
     fn meta(&self) -> &Meta {
         &META
     }
@@ -48,13 +69,15 @@ impl Rule for FuseConvBatchNorm {
         OPS
     }
 
-    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
         let input = cx.node(node).input(0).ok_or(Miss::Silent)?;
         let layer = cx.graph.producer(input).ok_or(Miss::Silent)?;
         let op = cx.node(layer).op();
         if !META.emits.contains(&op) {
             return Err(Miss::Silent);
         }
+        let pooled = self.pooled && op.is("Conv") && is_pooled(cx, cx.node(node).outputs()[0]);
+        require!(!pooled, input, "the target's compiler normalizes what it pools");
         require!(cx.graph.value(input).uses().len() == 1, input, "the layer's result is read elsewhere too");
         require!(cx.node(layer).region() == cx.node(node).region(), input, "the layer is in another body");
         let norm = Normalization::read(cx, node)?;
@@ -69,6 +92,19 @@ impl Rule for FuseConvBatchNorm {
         let bias = Tensor::from_f64s(tensor.dtype(), &[new.len()], &new).map_err(|_| Miss::Silent)?;
         Ok(rebuild(cx, layer, finite(scaled, weight)?, finite(bias, input)?))
     }
+}
+
+/// Whether the value is clamped, and then pooled over the whole image.
+fn is_pooled(cx: &Context<'_>, value: ValueId) -> bool {
+    let reader = |u: &Use| match u {
+        Use::Operand { node, index: 0 } => Some(*node),
+        _ => None,
+    };
+    let [clamp] = cx.graph.value(value).uses() else { return false };
+    let clamp = reader(clamp).filter(|&n| ["Relu", "Clip"].iter().any(|op| cx.node(n).op().is(op)));
+    let pooled = |n: NodeId| cx.node(n).op().is("GlobalAveragePool");
+    clamp
+        .is_some_and(|n| cx.graph.value(cx.node(n).outputs()[0]).uses().iter().filter_map(reader).any(pooled))
 }
 
 fn rebuild(cx: &Context<'_>, layer: NodeId, weight: Tensor, bias: Tensor) -> Patch {

@@ -22,7 +22,9 @@
 //! before a `Split` goes into those that follow each of its parts.
 //!
 //! Refused: what would take as many nodes as before, and a shape that cannot be written in numbers with zeros for
-//! copied dims and one -1, unless the chain has read it from a value already.
+//! copied dims and one -1, unless the chain has read it from a value already. For TensorRT, what puts the rows of a product
+//! in another order behind it: its compiler lets the product write its result where it is split into heads, as long as
+//! rows stay in order (5 layers of Swin's 194).
 
 use crate::error::Result;
 use crate::ir::{Model, NodeId, OpId};
@@ -61,11 +63,15 @@ impl Pass for MergeMovement {
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
-        settle(&[&Merge], model, cx)
+        settle(&[&Merge { placed: cx.target.places_products }], model, cx)
     }
 }
 
-struct Merge;
+/// The rules, as the target's compiler leaves something to gain.
+struct Merge {
+    /// Whether it places products itself.
+    placed: bool,
+}
 
 impl Rule for Merge {
     fn meta(&self) -> &Meta {
@@ -78,7 +84,10 @@ impl Rule for Merge {
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
         let mut why = Miss::Silent;
-        for rule in [reshapes::merge, chain::merge, alike::merge, picked::merge, parted::merge] {
+        let chain = |cx: &Context<'_>, node| chain::merge(cx, node, self.placed);
+        let rules: [&dyn Fn(&Context<'_>, NodeId) -> _; 5] =
+            [&reshapes::merge, &chain, &alike::merge, &picked::merge, &parted::merge];
+        for rule in rules {
             match rule(cx, node) {
                 Err(Miss::Silent) => {}
                 Err(miss) => why = miss,

@@ -23,7 +23,8 @@ fn concerns(limit: &Limit, node: &Asked<'_>) -> bool {
     };
     let absent = limit.when.absent.split_whitespace().all(|of| node.values(of).is_empty());
     let present = limit.when.present.split_whitespace().all(|of| !node.values(of).is_empty());
-    attrs && absent && present && limit.when.rank.iter().all(ranked)
+    let inside = limit.when.body_of.as_deref().is_none_or(|op| node.is_in_body_of(op));
+    attrs && absent && present && inside && limit.when.rank.iter().all(ranked)
 }
 
 fn meets(limit: &Limit, node: &Asked<'_>, known: &dyn Fn(ValueId) -> bool) -> bool {
@@ -37,12 +38,13 @@ fn meets(limit: &Limit, node: &Asked<'_>, known: &dyn Fn(ValueId) -> bool) -> bo
     };
     let fixed = limit.fixed.split_whitespace().all(|of| node.values(of).iter().all(fixed));
     let absent = limit.absent.split_whitespace().all(|of| node.values(of).is_empty());
+    let present = limit.present.split_whitespace().all(|of| !node.values(of).is_empty());
     let types = limit.types().all(|(of, set)| node.types(of).iter().all(|word| set.contains(word)));
     let types =
         types && limit.without().all(|(of, set)| !node.types(of).iter().any(|word| set.contains(word)));
     let attrs =
         limit.attr.iter().all(|(name, allowed)| attr(node, name).is_none_or(|v| admitted(&v, allowed)));
-    ranks && constant && fixed && absent && types && attrs
+    ranks && constant && fixed && absent && present && types && attrs
 }
 
 /// An attribute as the tables write it; what ONNX says that absence means where it is absent.

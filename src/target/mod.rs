@@ -53,6 +53,12 @@ pub struct Target {
     pub expanded: Vec<String>,
     /// Passes whose results its runtimes gain nothing by, or lose: they run by name only.
     pub held_back: Vec<String>,
+    /// Whether its compiler lets a matrix product write each number where the reshapes and transpositions behind it move
+    /// it, and computes products of one input at once. It does while rows stay in order and nothing else lies between.
+    pub places_products: bool,
+    /// Whether its compiler normalizes and clamps while it pools over whole images, and takes a layer more to pool what a
+    /// convolution has clamped.
+    pub pools_normalized: bool,
     /// Versions of the default domain that it takes.
     pub opset: Range,
     /// `ir_version`s that it takes.
@@ -197,6 +203,10 @@ struct Written {
     #[serde(default)]
     held_back: Vec<String>,
     #[serde(default)]
+    places_products: bool,
+    #[serde(default)]
+    pools_normalized: bool,
+    #[serde(default)]
     newest_opset: BTreeMap<String, i64>,
     release: Vec<WrittenRelease>,
     #[serde(default)]
@@ -290,6 +300,8 @@ impl Target {
             takes_newer: written.takes_newer,
             expanded: written.expanded,
             held_back: written.held_back,
+            places_products: written.places_products,
+            pools_normalized: written.pools_normalized,
             newest_opset: written.newest_opset,
             source: written.source,
             qdq: written.qdq,

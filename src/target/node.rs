@@ -35,6 +35,14 @@ impl<'a> Asked<'a> {
         (self.node.op().domain, self.node.op().name)
     }
 
+    /// Whether it is in a body of a node of this op. A constant condition leaves one body of an `If`, without the `If`.
+    pub(super) fn is_in_body_of(&self, op: &str) -> bool {
+        let Some(owner) = self.graph.region(self.node.region()).parent() else { return false };
+        let owner = self.graph.node(owner);
+        let decided = op == "If" && owner.input(0).is_some_and(|v| self.graph.is_const(v));
+        owner.op().is(op) && !decided
+    }
+
     /// The version of the op that is in force: the opset that brought it. `None` for an unknown op.
     pub(super) fn version(&self) -> Option<i64> {
         self.schema.map(|s| s.since)

@@ -66,6 +66,8 @@ pub struct When {
     /// Formal inputs and outputs that are given.
     #[serde(default)]
     pub present: String,
+    /// The op of which it is in a body, not deeper; of an `If` only where its condition is no constant.
+    pub body_of: Option<String>,
 }
 
 /// A demand on nodes of some ops beyond their types, and what becomes of those that do not meet it.
@@ -102,6 +104,9 @@ pub struct Limit {
     /// Formal inputs and outputs that must be left out.
     #[serde(default)]
     pub absent: String,
+    /// Formal inputs and outputs that must be given; outputs must be read, too.
+    #[serde(default)]
+    pub present: String,
     /// Values that an attribute may have, none where it must be left out; a list of integers is written with blanks, and any
     /// number of equal ones as `1*`.
     #[serde(default)]

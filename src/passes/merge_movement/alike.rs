@@ -1,7 +1,7 @@
 //! Operands that are all moved alike are moved once, after the op.
 
-use super::super::layout::{Known, Layout, plans, realize};
-use super::between::{PAIRS, is_move, known_shape, movement};
+use super::super::layout::{Known, Layout, is_move, plans, realize};
+use super::between::{PAIRS, known_shape, movement};
 use super::operand;
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::same_shape;

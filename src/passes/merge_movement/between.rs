@@ -1,6 +1,6 @@
 //! What may lie between two movements.
 
-use super::super::layout::Layout;
+use super::super::layout::{Layout, is_move};
 use crate::ir::{DimExpr, NodeId, Shape, ValueId};
 use crate::passes::linear::same_shape;
 use crate::rewrite::Context;
@@ -105,12 +105,6 @@ pub(super) const PAIRS: &[&str] = &[
 
 const ROWS: &[&str] =
     &["LayerNormalization", "RMSNormalization", "Softmax", "LogSoftmax", "Hardmax", "LpNormalization"];
-
-/// Whether the node only moves elements.
-pub(super) fn is_move(cx: &Context<'_>, node: NodeId) -> bool {
-    let op = cx.node(node).op();
-    ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"].iter().any(|name| op.is(name))
-}
 
 /// Does what a movement does.
 pub(super) fn movement(cx: &Context<'_>, node: NodeId, layout: &mut Layout) -> Option<()> {

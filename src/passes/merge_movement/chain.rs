@@ -9,8 +9,9 @@ use crate::rewrite::{Context, Miss, Patch, Ref};
 /// Chains are followed that far.
 const LONGEST: usize = 24;
 
-/// Writes the chain that ends at the node anew, from where this saves most.
-pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
+/// Writes the chain that ends at the node anew, from where this saves most. `placed` says that the compiler lets products
+/// write their results where these are moved to.
+pub(super) fn merge(cx: &Context<'_>, node: NodeId, placed: bool) -> Result<Patch, Miss> {
     let Some(end) = link(cx, node).filter(|l| l.kind == Kind::Move) else { return Err(Miss::Silent) };
     let chain = follow(cx, end);
     let mut best: Option<Written> = None;
@@ -19,7 +20,7 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
         if chain.links[top].kind != Kind::Move {
             continue;
         }
-        match Part::of(cx, &chain, top).and_then(|part| part.write(cx)) {
+        match Part::of(cx, &chain, top).and_then(|part| part.write(cx, placed)) {
             Some(written) if written.saves(cx, &chain) => {
                 if best.as_ref().is_none_or(|b| written.saved(&chain) > b.saved(&chain)) {
                     best = Some(written);
@@ -201,8 +202,24 @@ impl<'a> Part<'a> {
         early
     }
 
-    fn write(&self, cx: &Context<'_>) -> Option<Written> {
-        self.middles().iter().filter_map(|m| self.write_at(cx, m)).min_by_key(|w| w.movements)
+    fn write(&self, cx: &Context<'_>, placed: bool) -> Option<Written> {
+        let mut middles = self.middles();
+        middles.retain(|m| !placed || self.is_placed_at(cx, m));
+        middles.iter().filter_map(|m| self.write_at(cx, m)).min_by_key(|w| w.movements)
+    }
+
+    /// Whether products computed in this arrangement have their rows in the order of the end, if they had before.
+    fn is_placed_at(&self, cx: &Context<'_>, middle: &Axes) -> bool {
+        let is_product = |b: &&Between| ["MatMul", "Gemm"].iter().any(|op| cx.node(b.link.node).op().is(op));
+        self.between.iter().filter(is_product).all(|product| {
+            let was = self.layout.frame(product.frame);
+            let row = was.last().map_or(&[][..], Vec::as_slice);
+            let rows = |axes: &Axes| -> Vec<usize> {
+                axes.iter().flatten().copied().filter(|f| !row.contains(f)).collect()
+            };
+            let end = rows(self.layout.last());
+            rows(was) != end || rows(middle) == end
+        })
     }
 
     fn write_at(&self, cx: &Context<'_>, middle: &Axes) -> Option<Written> {

@@ -1,7 +1,7 @@
 //! A movement before a `Split` whose parts are all moved again goes into those movements.
 
-use super::super::layout::{Known, Layout, plans, realize};
-use super::between::{is_move, known_shape, movement};
+use super::super::layout::{Known, Layout, is_move, plans, realize};
+use super::between::{known_shape, movement};
 use crate::ir::{NodeId, Shape, Use};
 use crate::rewrite::{Context, Miss, Patch, Ref};
 

@@ -1,7 +1,7 @@
 //! What is picked from one value and moved alike is picked from the moved value.
 
-use super::super::layout::{Known, Layout, Op, plans, realize};
-use super::between::{is_move, movement};
+use super::super::layout::{Known, Layout, Op, is_move, plans, realize};
+use super::between::movement;
 use crate::ir::{Dim, NodeId, Use, ValueId};
 use crate::passes::linear::same_shape;
 use crate::rewrite::{Context, Miss, Patch, Ref};

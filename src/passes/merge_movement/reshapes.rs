@@ -1,7 +1,7 @@
 //! Movements in a row that keep the order of the elements are one `Reshape`, whatever lies between.
 
-use super::super::layout::{Known, Step, realize};
-use super::between::{is_move, known_shape};
+use super::super::layout::{Known, Step, is_move, realize};
+use super::between::known_shape;
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::same_dims;
 use crate::rewrite::{Context, Miss, Patch, Ref};

@@ -34,6 +34,42 @@ g (float[2, 3] x) => (float[2, 3] y)
 }
 "#;
 
+/// An LSTM in one branch of an `If` that names these outputs, of which the branch reads one.
+fn in_a_branch(condition: &str, outputs: &str, returned: &str) -> String {
+    format!(
+        r#"<ir_version: 8, opset_import: ["" : 16]>
+g (bool c, float[5,1,8] x, float[1,1,8] q) => (float[a,b,d] y)
+<float[1,32,8] w = random(1), float[1,32,8] r = random(2), bool always = {{1}}, int64[1] axis = {{0}}>
+{{
+    y = If ({condition}) <
+        then_branch = t () => (float[a,b,d] s) {{ [recurrent] {outputs} = LSTM <hidden_size = 8> (x, w, r) s = ReduceSum <keepdims = 0> ({returned}, axis) }},
+        else_branch = e () => (float[a,b,d] z) {{ z = Relu (q) }}
+    >
+}}
+"#
+    )
+}
+
+#[test]
+fn recurrent_nodes_in_a_branch_are_refused_where_only_their_last_step_is_read() {
+    let place = Place::new();
+    for (condition, outputs, returned, target, refused) in [
+        ("c", "\"\", h", "h", "tensorrt-rtx", true),
+        ("c", "all, h", "h", "tensorrt-rtx", true),
+        ("c", "\"\", h, l", "l", "tensorrt-rtx", true),
+        ("c", "all", "all", "tensorrt-rtx", false),
+        ("c", "all, h", "all", "tensorrt-rtx", false),
+        ("always", "\"\", h", "h", "tensorrt-rtx", false),
+        ("c", "\"\", h", "h", "ort-cpu", false),
+    ] {
+        place.model("branch.onnx", &in_a_branch(condition, outputs, returned));
+        let ran = place.run(&["check", "branch.onnx", "--target", target]);
+        let expected = if refused { 3 } else { 0 };
+        assert_eq!(ran.code, expected, "{condition}, {outputs}, {target}: {}{}", ran.out, ran.err);
+        assert_eq!(ran.out.contains("recurrent"), refused, "{}", ran.out);
+    }
+}
+
 #[test]
 fn targets_are_listed_and_shown() {
     let place = Place::new();
