@@ -229,6 +229,10 @@ impl<'g> Formula<'g> {
         self.number(-largest(self.dtype))
     }
 
+    pub(in crate::passes) fn constant(&mut self, tensor: Tensor) -> Ref {
+        self.patch.constant(tensor)
+    }
+
     pub(in crate::passes) fn ints(&mut self, values: &[i64]) -> Ref {
         self.patch.constant(Tensor::vector(values))
     }
@@ -252,6 +256,16 @@ impl<'g> Formula<'g> {
     pub(in crate::passes) fn reshape(&mut self, x: impl Into<Ref>, to: &[i64]) -> Ref {
         let to = self.ints(to);
         self.op("Reshape", [x.into(), to])
+    }
+
+    /// A value of fixed dims, a constant where it is one.
+    pub(in crate::passes) fn shaped(&mut self, x: ValueId, to: &[i64]) -> Ref {
+        let sizes: Option<Vec<usize>> = to.iter().map(|&size| usize::try_from(size).ok()).collect();
+        let tensor = self.cx.graph.const_value(x);
+        match tensor.zip(sizes).and_then(|(tensor, sizes)| tensor.reshaped(&sizes).ok()) {
+            Some(tensor) => self.constant(tensor),
+            None => self.reshape(x, to),
+        }
     }
 
     pub(in crate::passes) fn concat(&mut self, parts: &[Ref], axis: i64) -> Ref {
