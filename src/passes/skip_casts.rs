@@ -18,6 +18,8 @@ use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Rule, Work};
 
 /// Nodes above a value that are looked at.
 const MOST_NODES: usize = 64;
+/// Elements of a constant that are looked at.
+const MOST_ELEMENTS: usize = 1 << 12;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,7 +76,8 @@ impl Search<'_, '_> {
     fn is_whole(&mut self, value: ValueId) -> bool {
         let graph = self.cx.graph;
         if let Some(tensor) = graph.const_value(value) {
-            return tensor.as_scalar().is_some_and(|number| number.fract() == 0.0);
+            let numbers = Some(tensor).filter(|t| t.len() <= MOST_ELEMENTS).and_then(|t| t.to_f64s());
+            return numbers.is_some_and(|all| all.iter().all(|number| number.fract() == 0.0));
         }
         let Some(node) = graph.producer(value).map(|id| self.cx.node(id)).filter(|_| self.left > 0) else {
             return false;

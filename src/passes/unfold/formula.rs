@@ -23,7 +23,7 @@ pub(in crate::passes) struct Formula<'g> {
 }
 
 impl<'g> Formula<'g> {
-    pub(super) fn new(cx: Context<'g>, target: &'g Target, id: NodeId) -> Result<Self, Miss> {
+    pub(in crate::passes) fn new(cx: Context<'g>, target: &'g Target, id: NodeId) -> Result<Self, Miss> {
         let &output = cx.node(id).outputs().first().ok_or(Miss::Silent)?;
         let dtype = cx.graph.dtype(output);
         let dtype = dtype.ok_or_else(|| Miss::because("the type of the result is not known", output))?;
@@ -40,7 +40,7 @@ impl<'g> Formula<'g> {
     }
 
     /// The patch, unless the node has an operand, an attribute or a reader that the formula knows nothing of.
-    pub(super) fn finish(self, first: Ref) -> Result<Patch, Miss> {
+    pub(in crate::passes) fn finish(self, first: Ref) -> Result<Patch, Miss> {
         let (node, schema) = (self.node(), self.cx.schema(self.id));
         let name = |param: Option<&schema::Param>, at: usize| {
             param.map_or_else(|| format!("number {at}"), |p| format!("'{}'", p.name))
@@ -136,6 +136,11 @@ impl<'g> Formula<'g> {
         let (op, opset) = (OpId::onnx(name), self.cx.opset());
         let exists = schema::lookup("", name, opset).is_some_and(|s| !s.deprecated);
         exists && self.target.may_add(op) && self.target.runs(op, opset) && !self.target.expands(op)
+    }
+
+    /// Whether the target reads constants of bytes only to dequantize them.
+    pub(super) fn dequantizes_constants(&self) -> bool {
+        self.target.qdq.as_ref().is_some_and(|qdq| qdq.constants_are_dequantized)
     }
 
     /// The dims of an operand.

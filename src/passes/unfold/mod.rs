@@ -11,7 +11,7 @@ mod whole;
 pub(super) use formula::Formula;
 pub(super) use norm::Norm;
 pub(super) use turn::Turn;
-pub(super) use whole::{Dynamic, shifted};
+pub(super) use whole::{Dynamic, centered, shifted};
 
 use crate::error::Result;
 use crate::ir::{Model, NodeId, OpId};

@@ -2,8 +2,8 @@
 
 use super::Formula;
 use crate::ir::ValueId;
-use crate::rewrite::{Miss, Ref};
-use crate::tensor::DType;
+use crate::rewrite::{Context, Miss, Ref};
+use crate::tensor::{DType, Tensor};
 
 /// What `DynamicQuantizeLinear` makes of numbers, as floats.
 #[derive(Clone, Copy)]
@@ -54,6 +54,11 @@ pub(in crate::passes) fn shifted(
     zero: Option<ValueId>,
     trailing: Option<usize>,
 ) -> Result<Ref, Miss> {
+    if let Some(constant) = centered(&f.cx, x, zero).filter(|_| f.dequantizes_constants()) {
+        let (constant, one) = (f.constant(constant), f.number_of(DType::F32, 1.0));
+        let zero = f.number_of(DType::I8, 0.0);
+        return Ok(f.op("DequantizeLinear", [constant, one, zero]));
+    }
     let number = f.cast(x, DType::F32);
     let Some(zero) = zero else { return Ok(number) };
     let shape = f.shape(zero)?;
@@ -69,4 +74,22 @@ pub(in crate::passes) fn shifted(
         zero = f.unsqueeze(zero, &axes);
     }
     Ok(f.sub(number, zero))
+}
+
+/// A constant of bytes less its one zero point, where all that is left fits into INT8.
+pub(in crate::passes) fn centered(cx: &Context<'_>, x: ValueId, zero: Option<ValueId>) -> Option<Tensor> {
+    let constant = cx.graph.const_value(x).filter(|t| matches!(t.dtype(), DType::U8 | DType::I8))?;
+    let zero = match zero {
+        None => 0.0,
+        Some(zero) => {
+            let zeros = cx.graph.const_value(zero)?.to_f64s()?;
+            zeros.first().copied().filter(|first| zeros.iter().all(|zero| zero == first))?
+        }
+    };
+    let numbers: Vec<f64> = constant.to_f64s()?.into_iter().map(|number| number - zero).collect();
+    let fits = numbers.iter().all(|number| (-128.0..=127.0).contains(number));
+    if !fits {
+        return None;
+    }
+    Tensor::from_f64s(DType::I8, constant.shape(), &numbers).ok()
 }
