@@ -5,18 +5,24 @@
 //!   ->  MatMul(Softmax(MatMul(q, kᵀ) · scale + attention_bias + mask), v)      for each head
 //! com.microsoft.Attention<num_heads>(x, weights, bias, …)
 //!   ->  the same of q, k, v = Split(MatMul(x, weights) + bias)
+//! com.microsoft.GroupQueryAttention<num_heads, kv_num_heads, softcap, do_rotary>(q, k, v, …)
+//!   ->  the same, each key and value for a group of queries that see no later key, turned by their places
 //! ```
 //!
 //! Reassociates. Masks may hold a number for each key, for each query and key, or the length of each row; what they leave
 //! out gets `mask_filter_value`, and where attention runs in one direction, what comes later gets the lowest number. Earlier
-//! keys and values are put before the new ones, and both are given back where anything reads them. Dims may be symbols, but
-//! for widths. `fuse-attention` makes of the formula what the target has.
+//! keys and values are put before the new ones, and both are given back where anything reads them. Those of groups have
+//! lengths for each row: new ones go to the end of what is filled, and the rest is 0, as in ONNX Runtime, which leaves open
+//! what it answers for queries behind the length. Dims may be symbols, but for widths. `fuse-attention` makes of the formula what the target has.
 //!
-//! Refused: packed queries, keys and values of `MultiHeadAttention`, masks of rank 4 or with starts of rows, caches that
-//! are shared with the caller, rotary embeddings inside, products that are read, `Attention` without a
+//! Refused: packed queries, keys and values of `MultiHeadAttention`, groups that see later keys or a window, whose cache is
+//! quantized, with places that are given, a sink or a norm inside, masks of rank 4 or with starts of rows, caches that
+//! are shared with the caller, rotary embeddings inside the other two, products that are read, `Attention` without a
 //! bias, on which ONNX Runtime ends with a fault, and other ranks and widths that are not known.
 
+mod cache;
 mod core;
+mod grouped;
 mod mask;
 mod multi_head;
 
@@ -29,7 +35,7 @@ use mask::{Mask, Times};
 
 const META: Meta = Meta {
     id: "unfold-attention",
-    summary: "ONNX Runtime's Attention and MultiHeadAttention become products around a Softmax",
+    summary: "ONNX Runtime's attention becomes products around a Softmax",
     exactness: Exactness::Reassociates,
     since_opset: 11,
     emits: &[],
@@ -39,6 +45,7 @@ const META: Meta = Meta {
 const OPS: &[(OpId, Write)] = &[
     (OpId::microsoft("Attention"), attention),
     (OpId::microsoft("MultiHeadAttention"), multi_head::multi_head),
+    (OpId::microsoft("GroupQueryAttention"), grouped::grouped),
 ];
 
 /// What the registry runs.
@@ -75,7 +82,7 @@ fn attention(f: &mut Formula<'_>) -> Result<Ref, Miss> {
     }
     let times = Times { queries: (x, 1), keys: (x, 1), past: past.map(|past| (past, 3)) };
     let mask = Mask::read(f, mask, x)?.emit(f, times);
-    let attended = Attended { query, key, value, size: sizes[0] / heads, width: sizes[2] };
+    let attended = Attended { query, key, value, size: sizes[0] / heads, width: sizes[2], softcap: None };
     attended.emit(f, attention_bias, mask)
 }
 

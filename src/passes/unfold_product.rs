@@ -10,7 +10,8 @@
 //!                                     ->   Cast(MatMulInteger(a, b, y, z)) · (r · s) + c
 //! ```
 //!
-//! Reassociates. An activation keeps its parameters.
+//! Reassociates. An activation keeps its parameters. Where the target computes no whole numbers, floats hold them, as
+//! `unfold-integer` writes them.
 //!
 //! Refused: activations that are none of ONNX's, or with other parameters than those have; a transposed operand whose rank
 //! is not known; a scale for each row.

@@ -12,7 +12,7 @@
 //! Refused: packed batches, ranks and sizes that are not known.
 
 use crate::ir::{OpId, ValueId};
-use crate::passes::unfold::{Formula, Unfold, Write};
+use crate::passes::unfold::{Formula, Turn, Unfold, Write};
 use crate::require;
 use crate::rewrite::{Exactness, Meta, Miss, Ref, Work};
 
@@ -50,23 +50,12 @@ fn rotary(f: &mut Formula<'_>) -> Result<Ref, Miss> {
     let (part, given) = (f.int("rotary_embedding_dim").unwrap_or(0), f.int("num_heads").unwrap_or(0));
     let heads = heads(f, x, turned, if part > 0 { given } else { 0 })?;
     require!(part == 0 || part == turned, cache, "the cache is of another size than the part that is turned");
-    let whole = heads.size == turned;
     require!(heads.size >= turned, x, "a head is smaller than the cache");
-    let parts = if whole { Vec::new() } else { f.split(heads.value, 3, &[turned, heads.size - turned]) };
-    let first = parts.first().copied().unwrap_or(heads.value);
     // The middle dims; one of the outer two is the batch.
     let angle_axis = if heads.sequence == 1 { 2 } else { 1 };
-    let [cos, sin] = [cos, sin].map(|angle| f.unsqueeze(angle, &[angle_axis]));
-    let mut y = if f.flag("interleaved") {
-        neighbors(f, first, [cos, sin], turned)
-    } else {
-        let halves = f.split(first, 3, &[half, half]);
-        let [a, b] = turn(f, [halves[0], halves[1]], [cos, sin]);
-        f.concat(&[a, b], 3)
-    };
-    if let Some(&rest) = parts.get(1) {
-        y = f.concat(&[y, rest], 3);
-    }
+    let angles = [cos, sin].map(|angle| f.unsqueeze(angle, &[angle_axis]));
+    let interleaved = f.flag("interleaved");
+    let y = Turn { heads: heads.value, angles, half, size: heads.size, interleaved }.emit(f);
     Ok(if f.shape(x)?.len() == 3 { f.reshape(y, &[0, 0, heads.count * heads.size]) } else { y })
 }
 
@@ -105,20 +94,4 @@ fn heads(f: &mut Formula<'_>, x: ValueId, turned: i64, given: i64) -> Result<Hea
         }
         _ => Err(Miss::because("the input is not of rank 3 or 4", x)),
     }
-}
-
-/// Turns pairs of neighbors.
-fn neighbors(f: &mut Formula<'_>, x: Ref, angles: [Ref; 2], size: i64) -> Ref {
-    let pairs = f.reshape(x, &[0, 0, 0, size / 2, 2]);
-    let parts = f.split(pairs, 4, &[1, 1]);
-    let angles = angles.map(|angle| f.unsqueeze(angle, &[4]));
-    let turned = turn(f, [parts[0], parts[1]], angles);
-    let pairs = f.concat(&turned, 4);
-    f.reshape(pairs, &[0, 0, 0, size])
-}
-
-fn turn(f: &mut Formula<'_>, [a, b]: [Ref; 2], [cos, sin]: [Ref; 2]) -> [Ref; 2] {
-    let (ac, bs) = (f.mul(a, cos), f.mul(b, sin));
-    let (as_, bc) = (f.mul(a, sin), f.mul(b, cos));
-    [f.sub(ac, bs), f.add(as_, bc)]
 }

@@ -23,7 +23,7 @@ pub(in crate::passes) struct Formula<'g> {
 }
 
 impl<'g> Formula<'g> {
-    pub(super) fn new(cx: Context<'g>, target: &'g Target, id: NodeId) -> Result<Self, Miss> {
+    pub(in crate::passes) fn new(cx: Context<'g>, target: &'g Target, id: NodeId) -> Result<Self, Miss> {
         let &output = cx.node(id).outputs().first().ok_or(Miss::Silent)?;
         let dtype = cx.graph.dtype(output);
         let dtype = dtype.ok_or_else(|| Miss::because("the type of the result is not known", output))?;
@@ -40,7 +40,7 @@ impl<'g> Formula<'g> {
     }
 
     /// The patch, unless the node has an operand, an attribute or a reader that the formula knows nothing of.
-    pub(super) fn finish(self, first: Ref) -> Result<Patch, Miss> {
+    pub(in crate::passes) fn finish(self, first: Ref) -> Result<Patch, Miss> {
         let (node, schema) = (self.node(), self.cx.schema(self.id));
         let name = |param: Option<&schema::Param>, at: usize| {
             param.map_or_else(|| format!("number {at}"), |p| format!("'{}'", p.name))
@@ -138,6 +138,11 @@ impl<'g> Formula<'g> {
         exists && self.target.may_add(op) && self.target.runs(op, opset) && !self.target.expands(op)
     }
 
+    /// Whether the target reads constants of bytes only to dequantize them.
+    pub(super) fn dequantizes_constants(&self) -> bool {
+        self.target.qdq.as_ref().is_some_and(|qdq| qdq.constants_are_dequantized)
+    }
+
     /// The dims of an operand.
     pub(in crate::passes) fn shape(&self, of: ValueId) -> Result<&'g [Dim], Miss> {
         let shape = self.cx.graph.shape(of);
@@ -229,6 +234,10 @@ impl<'g> Formula<'g> {
         self.number(-largest(self.dtype))
     }
 
+    pub(in crate::passes) fn constant(&mut self, tensor: Tensor) -> Ref {
+        self.patch.constant(tensor)
+    }
+
     pub(in crate::passes) fn ints(&mut self, values: &[i64]) -> Ref {
         self.patch.constant(Tensor::vector(values))
     }
@@ -252,6 +261,16 @@ impl<'g> Formula<'g> {
     pub(in crate::passes) fn reshape(&mut self, x: impl Into<Ref>, to: &[i64]) -> Ref {
         let to = self.ints(to);
         self.op("Reshape", [x.into(), to])
+    }
+
+    /// A value of fixed dims, a constant where it is one.
+    pub(in crate::passes) fn shaped(&mut self, x: ValueId, to: &[i64]) -> Ref {
+        let sizes: Option<Vec<usize>> = to.iter().map(|&size| usize::try_from(size).ok()).collect();
+        let tensor = self.cx.graph.const_value(x);
+        match tensor.zip(sizes).and_then(|(tensor, sizes)| tensor.reshaped(&sizes).ok()) {
+            Some(tensor) => self.constant(tensor),
+            None => self.reshape(x, to),
+        }
     }
 
     pub(in crate::passes) fn concat(&mut self, parts: &[Ref], axis: i64) -> Ref {

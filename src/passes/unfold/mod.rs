@@ -5,9 +5,13 @@
 
 mod formula;
 mod norm;
+mod turn;
+mod whole;
 
 pub(super) use formula::Formula;
 pub(super) use norm::Norm;
+pub(super) use turn::Turn;
+pub(super) use whole::{Dynamic, centered, shifted};
 
 use crate::error::Result;
 use crate::ir::{Model, NodeId, OpId};

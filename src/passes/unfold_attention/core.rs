@@ -17,6 +17,8 @@ pub(super) struct Attended {
     pub(super) size: i64,
     /// Of all heads of values.
     pub(super) width: i64,
+    /// The `c` of `c · tanh(scores / c)`.
+    pub(super) softcap: Option<f64>,
 }
 
 impl Attended {
@@ -32,7 +34,12 @@ impl Attended {
         require!(scale.is_finite(), None, "the scale is not finite");
         let key = f.transpose(self.key, &[0, 1, 3, 2]);
         let scores = f.op("MatMul", [self.query, key]);
-        let scores = f.scaled(scores, scale);
+        let mut scores = f.scaled(scores, scale);
+        if let Some(bound) = self.softcap {
+            scores = f.scaled(scores, bound.recip());
+            scores = f.op("Tanh", [scores]);
+            scores = f.scaled(scores, bound);
+        }
         let mut scores = f.plus(scores, bias);
         if let Some(mask) = mask {
             scores = f.add(scores, mask);

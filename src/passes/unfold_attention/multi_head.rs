@@ -52,6 +52,7 @@ pub(super) fn multi_head(f: &mut Formula<'_>) -> Result<Ref, Miss> {
         value: value_heads,
         size: width / heads,
         width: value_width,
+        softcap: None,
     };
     attended.emit(f, attention_bias, mask)
 }

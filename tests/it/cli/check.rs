@@ -184,10 +184,10 @@ fn what_optimize_writes_otherwise_is_named_as_the_fix() {
         "contrib.onnx",
         r#"<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
         g (float[n,4] x) => (float[n,4] y)
-        <uint8[4,4] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6, 5, 4, 3, 2}, float s = {0.5}>
+        <float[4,4] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6, 5, 4, 3, 2}>
         {
             [gelu] h = com.microsoft.Gelu (x)
-            [product] y = com.microsoft.DynamicQuantizeMatMul (h, w, s)
+            [product] y = com.microsoft.FusedGemm <activation = "Sin"> (h, w)
         }"#,
     );
     let ran = place.run(&["check", "contrib.onnx", "--target", "tensorrt@10.9", "--json"]);

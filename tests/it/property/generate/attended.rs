@@ -59,7 +59,7 @@ impl Generator {
         Self::choice(self.state ^ which, 4) == 0
     }
 
-    fn constant(&mut self, ty: &str, elements: &str) -> String {
+    pub(super) fn constant(&mut self, ty: &str, elements: &str) -> String {
         let name = self.fresh("k");
         self.initializers.push(format!("{ty} {name} = {{{elements}}}"));
         name

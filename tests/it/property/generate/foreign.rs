@@ -7,11 +7,7 @@ impl Generator {
     pub(super) fn foreign(&mut self) {
         let fitting = |v: &&super::Value| v.dtype == "float" && v.shape == [2, N, 4];
         let Some(x) = self.values.iter().rev().find(fitting).map(|v| v.name.clone()) else { return };
-        let bounds = ["-4", "4"].map(|bound| {
-            let name = self.fresh("k");
-            self.initializers.push(format!("float {name} = {{{bound}}}"));
-            name
-        });
+        let bounds = ["-4", "4"].map(|bound| self.constant("float", bound));
         let x = self.inner(&format!("Clip ({x}, {}, {})", bounds[0], bounds[1]));
         let call = match self.below(12) {
             0 => format!("Gelu ({x})"),
@@ -32,6 +28,7 @@ impl Generator {
                 let place = self.ints(&[0]);
                 format!("RotaryEmbedding <interleaved = {}> ({x}, {place}, {cos}, {sin})", self.below(2))
             }
+            10 => return self.quantized(),
             _ => {
                 let ids = self.fresh("i");
                 self.initializers.push(format!("int32[2,{N}] {ids} = {{0, 1, 2, 3, 1, 0}}"));
@@ -46,6 +43,25 @@ impl Generator {
             }
         };
         self.emit(vec![2, N, 4], &format!("com.microsoft.{call}"));
+    }
+
+    /// Products of bytes, whose sums and scales are exact in single precision.
+    fn quantized(&mut self) {
+        let whole = |v: &&super::Value| v.dtype == "int64" && v.shape == [N, 4];
+        let Some(x) = self.values.iter().find(whole).map(|v| v.name.clone()) else { return };
+        let [low, high] = ["0", "255"].map(|bound| self.constant("int64", bound));
+        let x = self.inner(&format!("Clip ({x}, {low}, {high})"));
+        let x = self.inner(&format!("Cast <to = 2> ({x})"));
+        let weights: Vec<String> = (0..16).map(|_| self.below(256).to_string()).collect();
+        let weight = self.constant("uint8[4,4]", &weights.join(", "));
+        let [half, quarter, four] = ["0.5", "0.25", "4"].map(|scale| self.constant("float", scale));
+        let [a, b, c] = ["3", "120", "9"].map(|zero| self.constant("uint8", zero));
+        let product = format!("QLinearMatMul ({x}, {half}, {a}, {weight}, {quarter}, {b}, {four}, {c})");
+        let product = self.inner(&product);
+        self.emit(vec![N, 4], &format!("DequantizeLinear ({product}, {four}, {c})"));
+        let product = self.inner(&format!("MatMulInteger ({x}, {weight}, {a}, {b})"));
+        let product = self.inner(&format!("Cast <to = 1> ({product})"));
+        self.emit(vec![N, 4], &format!("Mul ({product}, {quarter})"));
     }
 
     /// A constant of small numbers.
