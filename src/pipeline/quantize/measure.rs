@@ -10,7 +10,7 @@ use crate::ir::Model;
 use crate::pipeline::bench::Figures;
 use crate::pipeline::compare::source;
 use crate::pipeline::progress::{Progress, Step};
-use crate::quantize::{Accuracy, Compute, OutputAccuracy, Sensitivity, Sheet, SheetNode, accuracy};
+use crate::quantize::{Accuracy, Compute, Labels, OutputAccuracy, Sensitivity, Sheet, SheetNode, accuracy};
 use crate::report::{
     AccuracyReport, KernelRow, Number, OutputAccuracyReport, PlanRow, QuantizedRace, Race, SensitivityRow,
 };
@@ -36,6 +36,8 @@ pub(super) struct Judge<'a> {
     pub(super) job: &'a QuantizeJob,
     pub(super) table: &'a Quantized,
     pub(super) runtime: &'a dyn Runtime,
+    /// As it was read; standard input is read but once.
+    pub(super) original: &'a Model,
     pub(super) source: Option<&'a Samples>,
 }
 
@@ -59,11 +61,7 @@ impl Judge<'_> {
     }
 
     fn original(&self, level: Optimization) -> Result<Box<dyn Session>> {
-        if self.job.input != Path::new("-") {
-            return self.session(&Source::file(&self.job.input), level);
-        }
-        let model = load(&self.job.input)?.model;
-        self.session(&source(&self.job.input, &model)?, level)
+        self.session(&source(&self.job.input, self.original)?, level)
     }
 
     fn session(&self, source: &Source, optimize: Optimization) -> Result<Box<dyn Session>> {
@@ -120,8 +118,7 @@ impl Judge<'_> {
             warmup: WARMUP,
             limit: TIME,
         };
-        let original = load(&self.job.input)?.model;
-        let a = Subject { model: &original, source: source(&self.job.input, &original)? };
+        let a = Subject { model: self.original, source: source(&self.job.input, self.original)? };
         let b = Subject { model: result, source: judged };
         let mut tell = |at| progress.begin(Step::Time(at, PAIRS));
         let times = bench_on(&sets, [&a, &b], &options, self.runtime, &mut tell)?;
@@ -170,11 +167,12 @@ pub(super) fn remark(
 
 /// The ranking as a report shows it.
 pub(super) fn rows(float: &Model, ranked: &[Sensitivity], composed: &Composed) -> Vec<SensitivityRow> {
+    let labels = Labels::of(&float.graph);
     let whole = |s: &Sensitivity| composed.choices.iter().any(|c| c.node == s.node && !c.role.is_float());
     ranked
         .iter()
         .map(|s| SensitivityRow {
-            node: float.graph.label(s.node),
+            node: labels.name(s.node),
             op: float.graph.node(s.node).op().to_string(),
             sqnr_db: Number(s.sqnr_db),
             int8: whole(s),
