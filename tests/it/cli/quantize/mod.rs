@@ -1,6 +1,7 @@
 //! `quantize`: what it writes, what it says of it, and when it writes nothing.
 
 mod bounds;
+mod corners;
 mod data;
 mod models;
 mod plans;
