@@ -22,6 +22,8 @@ use crate::runtime::RunValue;
 use crate::tensor::Tensor;
 use ::image::imageops::{self, FilterType};
 use ::image::{ImageReader, Limits, RgbImage};
+pub(super) use preset::spelled_out;
+
 use plan::Plan;
 use std::path::{Path, PathBuf};
 

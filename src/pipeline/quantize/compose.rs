@@ -199,7 +199,8 @@ impl<'a> Composer<'a> {
     pub(super) fn compose(&self) -> Result<Composed> {
         let choices = choose(&self.float.graph, self.table, &self.kept)?;
         let mut model = corrected(&self.float, &self.of_products(&choices));
-        let places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())?;
+        let places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())
+            .map_err(|e| e.with_help("--keep-float leaves this node in floats"))?;
         place(&mut model.graph, &places);
         clean(&mut model.graph);
         verify(&model)?;
