@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 
 /// Nodes of the ranking that a person is shown.
 const SHOWN: usize = 5;
+/// Operators of one decision that a person is shown.
+const SHOWN_OPS: usize = 3;
 
 /// What `quantize` has done.
 #[derive(Clone, Debug, Serialize)]
@@ -195,22 +197,24 @@ impl QuantizeReport {
         text
     }
 
-    /// Operators by what was decided of them, or every node.
+    /// What was decided, with the operators that it was decided of, or every node.
     fn decisions(&self, all: bool) -> String {
         if all {
             let row =
                 |r: &PlanRow| vec![r.op.clone(), r.word(), r.why.clone().unwrap_or_default(), r.node.clone()];
             return table(&["op", "computes in", "why", "node"], self.plan.iter().map(row).collect());
         }
-        let mut groups: BTreeMap<(bool, &str, &str), usize> = BTreeMap::new();
+        let mut groups: BTreeMap<(bool, &str), BTreeMap<&str, usize>> = BTreeMap::new();
         for row in &self.plan {
-            *groups.entry((!row.int8, &row.op, row.why.as_deref().unwrap_or_default())).or_default() += 1;
+            let group = groups.entry((!row.int8, row.why.as_deref().unwrap_or_default())).or_default();
+            *group.entry(&row.op).or_default() += 1;
         }
-        let rows = groups.into_iter().map(|((float, op, why), n)| {
+        let rows = groups.into_iter().map(|((float, why), ops)| {
             let word = if float { "float" } else { "int8" };
-            vec![op.to_owned(), thousands(n as u64), word.to_owned(), why.to_owned()]
+            let nodes = thousands(ops.values().sum::<usize>() as u64);
+            vec![nodes, word.to_owned(), most_of(&ops), why.to_owned()]
         });
-        table(&["op", ">nodes", "computes in", "why"], rows.collect())
+        table(&[">nodes", "computes in", "op", "why"], rows.collect())
     }
 
     fn accuracy_table(&self) -> String {
@@ -258,6 +262,16 @@ impl QuantizeReport {
     }
 }
 
+/// Operators with their counts, those with the most nodes first.
+fn most_of(ops: &BTreeMap<&str, usize>) -> String {
+    let mut ranked: Vec<(&str, usize)> = ops.iter().map(|(op, n)| (*op, *n)).collect();
+    ranked.sort_by_key(|(op, n)| (std::cmp::Reverse(*n), *op));
+    let shown: Vec<String> = ranked.iter().take(SHOWN_OPS).map(|(op, n)| format!("{n} {op}")).collect();
+    let more = ranked.len().saturating_sub(SHOWN_OPS);
+    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+    shown.join(", ") + &rest
+}
+
 impl PlanRow {
     fn word(&self) -> String {
         if self.int8 { "int8" } else { "float" }.to_owned()
@@ -284,6 +298,13 @@ impl QuantizedRace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operators_with_the_most_nodes_are_shown() {
+        let all = BTreeMap::from([("Add", 2), ("Div", 1), ("Erf", 3), ("Mul", 2)]);
+        assert_eq!(most_of(&all), "3 Erf, 2 Add, 2 Mul and 1 more");
+        assert_eq!(most_of(&BTreeMap::from([("Conv", 1)])), "1 Conv");
+    }
 
     #[test]
     fn kernels_are_counted_in_words() {
