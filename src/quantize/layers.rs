@@ -38,6 +38,7 @@ impl Layer {
         } else if op.is("MatMul") && rank == 2 {
             1
         } else if op.is("MatMul") && rank > 2 {
+            float_constant(graph, weight)?;
             // ONNX Runtime's kernels fail on scales along an axis of these.
             return Err("its weight is several matrices");
         } else {

@@ -44,5 +44,5 @@ pub use place::{Place, place};
 pub use plan::{plan, wanted, wanted_by};
 pub use sensitivity::{Sensitivity, sensitivities};
 pub use sheet::{Compute, Sheet, SheetCorrection, SheetNode, SheetSmoothing, SheetValue};
-pub use smooth::{Smoothing, smooth, smoothings};
+pub use smooth::{Smoothing, divisible, smooth, smoothings};
 pub use weights::{Weights, bias};

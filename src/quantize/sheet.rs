@@ -20,6 +20,7 @@
 use super::choose::{Choice, Role};
 use super::correct::Correction;
 use super::labels::Labels;
+use super::layers::Layer;
 use super::smooth::Smoothing;
 use crate::error::{Error, Result};
 use crate::ir::{Graph, NodeId, ValueId};
@@ -43,16 +44,16 @@ pub struct Sheet {
     /// What the model is quantized for, with its version.
     pub target: String,
     /// Every node that computes floats.
-    #[serde(default, rename = "node")]
+    #[serde(default, rename = "node", skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<SheetNode>,
     /// What channels of values are divided by before.
-    #[serde(default, rename = "smooth")]
+    #[serde(default, rename = "smooth", skip_serializing_if = "Vec::is_empty")]
     pub smoothings: Vec<SheetSmoothing>,
     /// What biases of products are shifted by.
-    #[serde(default, rename = "bias")]
+    #[serde(default, rename = "bias", skip_serializing_if = "Vec::is_empty")]
     pub corrections: Vec<SheetCorrection>,
     /// Every range that a scale was made of.
-    #[serde(default, rename = "value")]
+    #[serde(default, rename = "value", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<SheetValue>,
 }
 
@@ -168,7 +169,7 @@ impl Sheet {
     /// It is no such text, or a range holds no numbers.
     pub fn read(text: &str) -> Result<Self> {
         let sheet: Self = toml::from_str(text).map_err(|e| {
-            Error::new(format!("this is no plan: {}", e.message()))
+            Error::new(format!("this is no plan: {}", e.to_string().trim_end()))
                 .with_help("--write-plan writes one that can be changed")
         })?;
         if sheet.version != VERSION {
@@ -223,7 +224,13 @@ impl Sheet {
             if !c.shift.iter().all(|s| s.is_finite()) {
                 return Err(Error::new("the plan shifts this bias by what is no number").at(&*c.node));
             }
-            Ok(Correction { node: planned(labels.node(&c.node), "node", &c.node)?, shift: c.shift.clone() })
+            let node = planned(labels.node(&c.node), "node", &c.node)?;
+            if channels(graph, node) != Some(c.shift.len()) {
+                let message = format!("the plan shifts {} channels of this node's bias", c.shift.len());
+                let help = "it must be a product with so many; write the plan anew with --write-plan";
+                return Err(Error::new(message).at(&*c.node).with_help(help));
+            }
+            Ok(Correction { node, shift: c.shift.clone() })
         };
         self.corrections.iter().map(correction).collect()
     }
@@ -254,6 +261,13 @@ impl Sheet {
 
 fn values(graph: &Graph) -> FxHashMap<String, ValueId> {
     graph.value_ids().map(|v| (graph.value(v).name().to_string(), v)).collect()
+}
+
+/// Of the result of a product.
+fn channels(graph: &Graph, node: NodeId) -> Option<usize> {
+    let node = graph.node(node);
+    let layer = Layer::of(graph, node).ok()?;
+    graph.const_value(node.input(layer.weight)?)?.shape().get(layer.axis).copied()
 }
 
 fn planned<T>(found: Option<T>, what: &str, name: &str) -> Result<T> {

@@ -10,8 +10,8 @@ use crate::ir::{Model, Node, NodeId, ValueId};
 use crate::passes::remove_dead::clean;
 use crate::pipeline::progress::{Progress, Step};
 use crate::quantize::{
-    Choice, Correction, Grid, Labels, Place, Role, Sheet, Smoothing, choose, corrected, corrections, place,
-    plan, smooth, smoothings, wanted, wanted_by,
+    Choice, Correction, Grid, Labels, Place, Role, Sheet, Smoothing, choose, corrected, corrections,
+    divisible, place, plan, smooth, smoothings, wanted, wanted_by,
 };
 use crate::runtime::Runtime;
 use crate::target::{Quantized, Target};
@@ -111,7 +111,11 @@ impl<'a> Composer<'a> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         self.smoothings = match (&self.sheet, source) {
-            (Some(sheet), _) => sheet.smoothings(&self.float.graph).map_err(|e| in_plan(self.job, e))?,
+            (Some(sheet), _) => {
+                let planned = sheet.smoothings(&self.float.graph);
+                let planned = planned.and_then(|all| self.divisible(all));
+                planned.map_err(|e| in_plan(self.job, e))?
+            }
             (None, Some(source)) if self.job.smooth => {
                 let samples = source.len();
                 let mut tell = |at| progress.begin(Step::Smooth(at, samples));
@@ -124,6 +128,16 @@ impl<'a> Composer<'a> {
         smooth(&mut float, &self.smoothings);
         self.float = Rc::new(float);
         Ok(())
+    }
+
+    fn divisible(&self, smoothings: Vec<Smoothing>) -> Result<Vec<Smoothing>> {
+        let Some(wrong) = smoothings.iter().find(|s| !divisible(&self.float, s)) else {
+            return Ok(smoothings);
+        };
+        let message =
+            format!("the plan divides this value by {} numbers that do not fit its products", wrong.by.len());
+        let name = self.float.graph.value(wrong.value).name().to_string();
+        Err(Error::new(message).at(name).with_help("write the plan of this model anew with --write-plan"))
     }
 
     /// Products whose data may be divided: not those that take them in whole numbers from others.

@@ -111,8 +111,8 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     place::check(&job.input, &job.output)?;
     if let Some(plan) = &job.write_plan {
         place::check(&job.input, plan)?;
-        if *plan == job.output {
-            return Err(Error::new("the plan and the model would be the same file").in_file(plan));
+        if *plan == job.output || plan == Path::new("-") {
+            return Err(Error::new("the plan needs a file of its own").in_file(plan));
         }
     }
     let table = job.table()?;
@@ -185,6 +185,10 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         if let Some(path) = &job.write_plan {
             write_whole(path, &[sheet.text().as_bytes()])?;
         }
+    }
+    if composed.choices.iter().all(|c| c.role.is_float()) {
+        let message = "no node computes in INT8: the result is the model, simplified";
+        diags.warn("nothing-quantized", None, message);
     }
     measure::remark(job, accuracy.as_ref(), race.as_ref(), kernels.as_deref(), &mut diags);
     Ok(QuantizeReport {

@@ -12,6 +12,15 @@ pub fn smooth(model: &mut Model, smoothings: &[Smoothing]) {
     }
 }
 
+/// Whether a value has as many channels there as it is to be divided by, and all the products read it.
+pub fn divisible(model: &Model, smoothing: &Smoothing) -> bool {
+    let fits = |reader: &Reader| reader.lie.inputs == smoothing.by.len();
+    sites(&model.graph, &smoothing.readers).iter().any(|site| {
+        let same = site.value == smoothing.value && site.axis == smoothing.axis;
+        same && site.readers.len() == smoothing.readers.len() && site.readers.iter().all(fits)
+    })
+}
+
 fn apply(graph: &mut Graph, smoothing: &Smoothing) -> Option<()> {
     let found = sites(graph, &smoothing.readers);
     let site = found.iter().find(|site| site.value == smoothing.value)?;

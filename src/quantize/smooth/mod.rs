@@ -22,7 +22,7 @@ mod sites;
 #[cfg(test)]
 mod tests;
 
-pub use apply::smooth;
+pub use apply::{divisible, smooth};
 
 use super::grid::Grid;
 use crate::data::Source;

@@ -15,6 +15,8 @@ fn nodes_stay_floats_by_name_and_by_operator() {
     for node in ["first", "second", "head"] {
         assert_eq!(of(&all, node)["int8"], false, "{node}");
     }
+    let warned = all["diags"].as_array().unwrap().iter().any(|d| d["code"] == "nothing-quantized");
+    assert!(warned, "{}", all["diags"]);
     assert!(all["sensitivity"].as_array().unwrap().is_empty());
 }
 

@@ -80,6 +80,23 @@ fn a_plan_of_something_else_is_refused() {
 }
 
 #[test]
+fn numbers_of_a_plan_that_do_not_fit_are_refused() {
+    let place = place();
+    quantized(&place, "mlp", "ort-cpu", &["--write-plan", "plan.toml"]);
+    let plan = fs::read_to_string(place.path("plan.toml")).unwrap();
+    for (wrong, says) in [
+        ("[[bias]]\nnode = \"down\"\nshift = [1.0]\n", "'down'"),
+        ("[[bias]]\nnode = \"clamp\"\nshift = [1.0]\n", "'clamp'"),
+        ("[[smooth]]\nvalue = \"r\"\nreaders = [\"down\"]\naxis = 1\nby = [0.5, 1.0]\n", "2 numbers"),
+        ("[[smooth]]\nvalue = \"r\"\nreaders = [\"up\"]\naxis = 1\nby = [0.5, 1.0]\n", "'r'"),
+    ] {
+        fs::write(place.path("plan.toml"), format!("{plan}\n{wrong}")).unwrap();
+        let ran = place.run(&[&["quantize", "mlp.onnx"][..], &FOLLOW].concat());
+        assert!(ran.code == 1 && ran.err.contains("plan.toml") && ran.err.contains(says), "{}", ran.err);
+    }
+}
+
+#[test]
 fn a_plan_is_no_model() {
     let place = place();
     let to = |plan: &str| {
@@ -87,7 +104,7 @@ fn a_plan_is_no_model() {
         place.run(&[&args[..], &["--write-plan", plan]].concat())
     };
     let before = read(&place.path("mlp.onnx"));
-    for plan in ["mlp.onnx", "q.onnx", "no/plan.toml"] {
+    for plan in ["mlp.onnx", "q.onnx", "no/plan.toml", "-"] {
         let ran = to(plan);
         assert!(ran.code == 1 && ran.err.contains(plan), "{plan}: {}", ran.err);
     }

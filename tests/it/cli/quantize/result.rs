@@ -122,7 +122,10 @@ fn tensorrt_gets_int8_around_zero_and_every_zero_point() {
 #[test]
 fn embeddings_are_int8_where_the_target_looks_rows_up() {
     let place = place();
-    let cpu = quantized(&place, "transformer", "ort-cpu", &[]);
+    let report = on_samples(&place, "transformer", "ort-cpu", &["--json"]).json();
+    let scores = report["plan"].as_array().unwrap().iter().find(|p| p["node"] == "scores").unwrap();
+    assert_eq!(scores["why"], "the weight is computed");
+    let cpu = loaded(&place, "transformer.q.onnx");
     assert_eq!(constants(&cpu, "Gather", 0), [DType::I8]);
     for target in ["tensorrt", "tensorrt-rtx"] {
         assert_eq!(constants(&quantized(&place, "transformer", target, &[]), "Gather", 0), [DType::F32]);
