@@ -92,6 +92,9 @@ struct NumberArgs {
     /// Do not divide channels of values that differ much in size, weights multiplied with the same
     #[arg(long)]
     no_smoothing: bool,
+    /// Round weights to the nearest number, not up or down by what the samples say
+    #[arg(long)]
+    no_adaptive_rounding: bool,
     /// Do not shift biases by what rounding shifts the means of their channels
     #[arg(long)]
     no_bias_correction: bool,
@@ -189,6 +192,7 @@ fn job(args: &QuantizeArgs) -> Result<QuantizeJob> {
         keep_float: numbers.keep_float.clone(),
         min_sqnr_db: numbers.min_sqnr,
         smooth: !numbers.no_smoothing,
+        adaptive_rounding: !numbers.no_adaptive_rounding,
         bias_correction: !numbers.no_bias_correction,
         write_plan: numbers.write_plan.clone(),
         verify: !proof.no_verify,

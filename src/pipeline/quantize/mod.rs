@@ -66,6 +66,8 @@ pub struct QuantizeJob {
     pub min_sqnr_db: Option<f64>,
     /// Divide channels of values, and multiply weights with the same.
     pub smooth: bool,
+    /// Round weights up or down by what the samples say.
+    pub adaptive_rounding: bool,
     /// Shift biases by what rounding shifts the means of their channels.
     pub bias_correction: bool,
     /// A file that the plan is written to.
@@ -132,6 +134,12 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         .map_err(in_file)?;
     let mut composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
 
+    if let Some(source) = source.as_ref().filter(|_| job.adaptive_rounding) {
+        composed = clock.time("rounding", || {
+            composer.round(&composed, (source, runtime), progress)?;
+            composer.compose()
+        })?;
+    }
     if let Some(source) = source.as_ref().filter(|_| job.bias_correction) {
         composed = clock.time("bias correction", || {
             composer.correct(&composed, (source, runtime), progress)?;
