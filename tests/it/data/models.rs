@@ -34,7 +34,6 @@ fn images() {
     let data = tempfile::tempdir().unwrap();
     image::saved(&data, "a.png", &image::picture(25, 20));
     image::saved(&data, "b.jpg", &image::picture(20, 60));
-    let whole = "scale = 0.00784313725490196\nmean = [1]\nchannels = \"bgr\"";
     for (id, settings) in [
         ("effnet-lite0", "preset = \"efficientnet-lite\""),
         (
@@ -43,14 +42,11 @@ fn images() {
         ),
         (
             "yolov8n-nudenet",
-            "preset = \"yolo\"\nresize = { fit = [320, 320] }\npad = { to = [320, 320], value = 0 }",
+            "preset = \"yolo\"\nsquare = {}\nresize = { exact = [320, 320] }\npad = { to = [320, 320] }",
         ),
         ("ppocrv4-rec", "preset = \"paddle-ocr-rec\""),
-        ("ppocrv4-det", &format!("{whole}\nresize = {{ longer = 160 }}\nmultiple = 32")),
-        (
-            "ppocrv2-cls",
-            &format!("{whole}\nresize = {{ fit = [48, 192] }}\npad = {{ to = [48, 192], value = 127.5 }}"),
-        ),
+        ("ppocrv4-det", "preset = \"paddle-ocr-det\""),
+        ("ppocrv2-cls", "preset = \"paddle-ocr-cls\""),
     ] {
         runs(id, data.path(), &format!("[image]\n{settings}"));
     }
