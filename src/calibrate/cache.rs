@@ -19,7 +19,7 @@ use std::path::Path;
 /// What caches of every version begin with.
 const FAMILY: &[u8] = b"onnxpress calibration ";
 /// The number counts up when equal runs begin to give other statistics, or the message changes.
-const HEADER: &[u8] = b"onnxpress calibration 1\n";
+const HEADER: &[u8] = b"onnxpress calibration 2\n";
 const DIGEST: usize = 32;
 
 /// What statistics depend on.
@@ -107,7 +107,6 @@ pub(super) fn save(path: &Path, key: &Key, statistics: &Statistics, remarks: &mu
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::bins::Tables;
     use super::super::requests::Want;
     use super::super::statistics::ValueStatistics;
     use super::*;
@@ -119,7 +118,7 @@ mod tests {
         wants.into_iter().for_each(|want| requests.add("x", want));
         let mut value = ValueStatistics::new(&wants.into());
         let tensor = Tensor::from_slice(&[2, 2], &[1.0f32, -2.0, f32::NAN, 3.0]).unwrap();
-        value.observe(&tensor, &mut Tables::default()).unwrap();
+        value.observe(&tensor).unwrap();
         let statistics = Statistics { samples: 1, values: [("x".to_owned(), value)].into() };
         (Key { model: "m".to_owned(), data: "d".to_owned(), requests }, statistics)
     }

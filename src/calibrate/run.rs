@@ -1,6 +1,5 @@
 //! The run over the samples.
 
-use super::bins::Tables;
 use super::cache::{self, Key};
 use super::floats::tensor;
 use super::plan::runs;
@@ -221,10 +220,9 @@ impl Fetch<'_> {
 
 /// Updates the statistics with each sample that comes.
 fn observe(mut observed: Observed, samples: mpsc::Receiver<Vec<RunValue>>) -> Result<Observed> {
-    let mut tables = Tables::default();
     for sample in samples {
         for ((name, statistics), value) in observed.iter_mut().zip(sample) {
-            let told = tensor(&value).and_then(|tensor| statistics.observe(tensor, &mut tables));
+            let told = tensor(&value).and_then(|tensor| statistics.observe(tensor));
             told.map_err(|e| e.at(&**name))?;
         }
     }

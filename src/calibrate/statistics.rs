@@ -1,14 +1,13 @@
 //! What is known of the values of a model after a run.
 
 use super::average::MovingAverage;
-use super::bins::Tables;
 use super::channels::ChannelMax;
 use super::extent::Extent;
 use super::floats::with_floats;
 use super::gram::Gram;
 use super::histogram::Histogram;
 use super::method::Method;
-use super::range::{Grid, Range};
+use super::range::{Levels, Range};
 use super::requests::Want;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
@@ -49,23 +48,18 @@ impl ValueStatistics {
     ///
     /// # Errors
     /// The elements are of a type that is not observed, or an axis is missing or not as long as before.
-    pub(super) fn observe(&mut self, tensor: &Tensor, tables: &mut Tables) -> Result<()> {
-        with_floats(tensor, |values| self.add(values, tensor.shape(), tables))?
+    pub(super) fn observe(&mut self, tensor: &Tensor) -> Result<()> {
+        with_floats(tensor, |values| self.add(values, tensor.shape()))?
     }
 
-    fn add(&mut self, values: &[f32], shape: &[usize], tables: &mut Tables) -> Result<()> {
+    fn add(&mut self, values: &[f32], shape: &[usize]) -> Result<()> {
         let extent = Extent::of(values);
         self.extent.merge(&extent);
         if extent.finite > 0 {
             self.average.add(extent.min, extent.max);
         }
         if let Some(histogram) = &mut self.histogram {
-            if extent.non_finite == 0 {
-                histogram.add(values, &extent, tables);
-            } else {
-                let finite: Vec<f32> = values.iter().copied().filter(|x| x.is_finite()).collect();
-                histogram.add(&finite, &extent, tables);
-            }
+            histogram.add(values, &extent);
         }
         for (&axis, channels) in &mut self.channels {
             channels.observe(values, shape, axis)?;
@@ -103,12 +97,12 @@ impl Statistics {
     ///
     /// # Errors
     /// As [`Method::range`], or the value was not asked for. The error names the value.
-    pub fn range(&self, value: &str, method: Method, grid: Grid) -> Result<Range> {
+    pub fn range(&self, value: &str, method: Method, levels: Levels) -> Result<Range> {
         let of = self
             .values
             .get(value)
             .ok_or_else(|| Error::new("no statistics were taken of this value").at(value))?;
-        method.range(of, grid).map_err(|e| e.at(value))
+        method.range(of, levels).map_err(|e| e.at(value))
     }
 
     /// Bytes that they take: the same for any number of samples.
@@ -145,11 +139,11 @@ mod tests {
     fn all_that_is_wanted_is_observed() {
         let mut value = ValueStatistics::new(&ALL.into());
         let tensor = Tensor::from_slice(&[2, 2], &[1.0f32, -2.0, f32::NAN, 3.0]).unwrap();
-        value.observe(&tensor, &mut Tables::default()).unwrap();
+        value.observe(&tensor).unwrap();
         assert_eq!(value.wants(), ALL.into());
         assert_eq!((value.extent.min, value.extent.max, value.extent.non_finite), (-2.0, 3.0, 1));
         assert_eq!(value.average.ends(), Some((-2.0, 3.0)));
-        assert_eq!(value.histogram.as_ref().unwrap().counts().iter().sum::<u64>(), 3);
+        assert_eq!(value.histogram.as_ref().unwrap().bins().map(|bin| bin.count).sum::<u64>(), 3);
         assert_eq!(value.histogram.as_ref().unwrap().extent(), &value.extent);
         assert_eq!(value.channels[&-1].maxima(), [1.0, 3.0]);
         assert_eq!(value.gram.as_ref().unwrap().rows(), 1);
@@ -158,9 +152,9 @@ mod tests {
     #[test]
     fn errors_and_remarks_name_the_value() {
         let mut statistics = Statistics::default();
-        assert_eq!(statistics.range("x", Method::MinMax, Grid::INT8).unwrap_err().node(), Some("x"));
+        assert_eq!(statistics.range("x", Method::MinMax, Levels::INT8).unwrap_err().node(), Some("x"));
         statistics.values.insert("x".to_owned(), ValueStatistics::default());
-        assert_eq!(statistics.range("x", Method::MinMax, Grid::INT8).unwrap_err().node(), Some("x"));
+        assert_eq!(statistics.range("x", Method::MinMax, Levels::INT8).unwrap_err().node(), Some("x"));
         let remarks = statistics.remarks();
         let codes: Vec<_> = remarks.iter().map(|d| (d.code, d.at.as_deref())).collect();
         assert_eq!(codes, [("never-observed", Some("x"))]);
