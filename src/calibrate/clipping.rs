@@ -1,34 +1,34 @@
 //! The search for the cells to keep, by a cost that is to be least.
 //!
 //! Cells are bins put together: of one width up to a power of two that holds the bulk, all but a hundredth, of the
-//! elements that are not zero, and beyond, for the few large ones, growing with the numbers in them. Where
+//! elements that are not zero, and beyond, for the few large ones, growing with the numbers in them as bins do. Where
 //! these are less than eight times as large, as of most values, all cells are of one width.
 //!
 //! Of symmetric levels one end is sought, among absolute values; else the upper end with the lower one fixed, then the
-//! lower one, and once more. Each search looks at evenly spaced ends, then at all between the neighbours of the best. Of
-//! equal costs the widest range wins.
+//! lower one, and once more. Each search looks at evenly spaced ends, then at those between the neighbours of the best,
+//! and so on. Of equal costs the widest range wins.
 
 use super::histogram::{BITS, Bin, Histogram};
 use super::range::{Levels, Range};
+use std::ops::RangeInclusive;
 
 /// Cells of one width, on each side of zero.
 pub(super) const EVEN: usize = 2 << BITS;
-/// Cells beyond them, at most about.
-const BEYOND: usize = 2 * EVEN;
-/// Ends that each of the two looks at the even cells tries, and half as many beyond, about.
+/// Ends that each of the first two looks at the even cells tries, and half as many beyond, about.
 const TRIES: usize = 128;
 /// Beyond the bulk, fewer powers of two than these are divided evenly, too.
 const FEW: usize = 3;
 /// One of so many elements need not be among the bulk.
 const TAIL: u64 = 100;
 
+/// Bits of an `f64`'s fraction that do not tell bins apart.
+const FINER: u32 = f64::MANTISSA_DIGITS - 1 - BITS;
+
 /// How the numbers of one side are divided into cells.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cells {
     /// The width of the even ones, a power of two.
     pub(super) width: f64,
-    /// The bits of a fraction that tell cells beyond the even ones apart.
-    bits: u32,
 }
 
 impl Cells {
@@ -41,11 +41,8 @@ impl Cells {
         let largest = bins.last().map_or(1.0, |bin| bin.high);
         let (inner, outer) = (exponent_of(bulk), exponent_of(largest));
         let octaves = (outer - inner) as usize;
-        if octaves < FEW {
-            return Self { width: 2f64.powi(outer) / EVEN as f64, bits: BITS };
-        }
-        let bits = (BEYOND / octaves).max(2).ilog2().min(BITS);
-        Self { width: 2f64.powi(inner) / EVEN as f64, bits }
+        let last_even = if octaves < FEW { outer } else { inner };
+        Self { width: 2f64.powi(last_even) / EVEN as f64 }
     }
 
     /// The cell that a number from 0 on lies in, of any size.
@@ -54,8 +51,7 @@ impl Cells {
         if widths < EVEN as f64 {
             return widths as usize;
         }
-        let steps = (widths.to_bits() >> (f64::MANTISSA_DIGITS - 1 - self.bits)) as usize;
-        EVEN + (steps - self.first())
+        EVEN + (steps(widths) - steps(EVEN as f64)) as usize
     }
 
     /// How far the inner end of a cell is from zero.
@@ -63,16 +59,16 @@ impl Cells {
         match cell.checked_sub(EVEN) {
             None | Some(0) => cell as f64 * self.width,
             Some(beyond) => {
-                let steps = (self.first() + beyond) as u64;
-                f64::from_bits(steps << (f64::MANTISSA_DIGITS - 1 - self.bits)) * self.width
+                let steps = steps(EVEN as f64) + beyond as u64;
+                f64::from_bits(steps << FINER) * self.width
             }
         }
     }
+}
 
-    /// The upper bits of the number of even cells.
-    fn first(self) -> usize {
-        ((EVEN as f64).to_bits() >> (f64::MANTISSA_DIGITS - 1 - self.bits)) as usize
-    }
+/// The bits that tell cells beyond the even ones apart: those that tell bins apart.
+fn steps(widths: f64) -> u64 {
+    widths.to_bits() >> FINER
 }
 
 /// The power of two that is not below a number from a bin's upper end.
@@ -94,7 +90,7 @@ pub(super) struct Axis {
 
 impl Axis {
     pub(super) fn of(histogram: &Histogram, levels: Levels) -> Self {
-        let sizes = histogram.sizes();
+        let sizes: Vec<Bin> = histogram.sizes().collect();
         let cells = Cells::of(&sizes);
         let (below, above): (Vec<Bin>, Vec<Bin>) = if levels.is_symmetric() {
             (Vec::new(), sizes)
@@ -170,8 +166,15 @@ fn best(least: usize, most: usize, cost: impl Fn(usize) -> f64) -> usize {
     let coarse = (turn + 1..=most).rev().step_by(far).chain((least..=turn).rev().step_by(near));
     let coarse = cheapest(coarse, &cost).unwrap_or(most);
     let step = if coarse > turn { far } else { near.max(if coarse == turn { far } else { 0 }) };
-    let around = coarse.saturating_sub(step).max(least)..=(coarse + step).min(most);
-    cheapest(around.rev(), &cost).unwrap_or(most)
+    closest(least..=most, coarse, step, &cost)
+}
+
+/// The cheapest around a number, whose neighbours at a distance are known to cost more.
+fn closest(all: RangeInclusive<usize>, at: usize, step: usize, cost: &impl Fn(usize) -> f64) -> usize {
+    let finer = step.div_ceil(TRIES / 4);
+    let around = at.saturating_sub(step).max(*all.start())..=(at + step).min(*all.end());
+    let found = cheapest(around.rev().step_by(finer).chain([at]), cost).unwrap_or(at);
+    if finer > 1 { closest(all, found, finer, cost) } else { found }
 }
 
 /// The first of least cost; `None` where all are infinite.
@@ -189,7 +192,7 @@ fn cheapest(candidates: impl Iterator<Item = usize>, cost: impl Fn(usize) -> f64
 /// Even cells alone.
 #[cfg(test)]
 pub(super) fn even_cells(width: f64) -> Cells {
-    Cells { width, bits: BITS }
+    Cells { width }
 }
 
 #[cfg(test)]
@@ -237,7 +240,7 @@ mod tests {
         values.extend([1e5, -3e4]);
         let axis = Axis::of(&of(&values), Levels::UINT8);
         assert_eq!(axis.cells.width, 1.0 / EVEN as f64);
-        assert!(!axis.is_even() && axis.counts.len() < 4 * (EVEN + BEYOND));
+        assert!(!axis.is_even());
         let (first, last) = (axis.edge(0), axis.edge(axis.counts.len()));
         assert!((-3.01e4..=-3e4).contains(&first) && (1e5..=1.01e5).contains(&last), "{first} {last}");
     }
@@ -245,9 +248,9 @@ mod tests {
     proptest! {
         #[test]
         fn cells_follow_one_another_and_hold_their_numbers(
-            exponent in -60i32..60, bits in 1u32..12, sizes in proptest::collection::vec(0f64..1e9, 1..20),
+            exponent in -60i32..60, sizes in proptest::collection::vec(0f64..1e9, 1..20),
         ) {
-            let cells = Cells { width: 2f64.powi(exponent), bits };
+            let cells = Cells { width: 2f64.powi(exponent) };
             for size in sizes {
                 let size = size * cells.width;
                 let cell = cells.at(size);

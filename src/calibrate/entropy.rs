@@ -72,6 +72,9 @@ impl Sums {
         let (first, last) = (kept.start, kept.end - 1);
         let (low, high) = (axis.edge(kept.start) / axis.cells.width, axis.edge(kept.end) / axis.cells.width);
         let ends = |group: usize| {
+            if axis.is_even() {
+                return kept.start + kept.len() * group / groups;
+            }
             let widths = low + ((high - low) * group as f64 / groups as f64).floor();
             if group == groups { kept.end } else { axis.cell_at(widths).clamp(kept.start, kept.end) }
         };

@@ -166,27 +166,19 @@ impl Histogram {
     /// The bins of the negative or of the other numbers that hold an element, by size from zero on: their ends, without
     /// the sign, and counts.
     pub(super) fn side(&self, negative: bool) -> impl DoubleEndedIterator<Item = Bin> + '_ {
-        (0..NONE).flat_map(move |exponent| {
-            let octave = exponent + if negative { NEGATIVE } else { 0 };
-            let counts = self.octave(octave).unwrap_or_default();
-            let bin = move |(step, count): (usize, u64)| {
-                let (low, high) = ends(exponent, step);
-                Bin { low, high, count }
-            };
-            counts.into_iter().enumerate().map(bin).filter(|bin| bin.count > 0)
-        })
+        let sign = if negative { NEGATIVE } else { 0 };
+        (0..NONE).flat_map(move |exponent| filled(exponent, self.octave(sign + exponent).unwrap_or_default()))
     }
 
     /// The bins of absolute values that hold an element, by size.
-    pub(super) fn sizes(&self) -> Vec<Bin> {
-        let mut all: Vec<Bin> = self.side(false).chain(self.side(true)).collect();
-        all.sort_by(|a, b| a.low.total_cmp(&b.low));
-        all.dedup_by(|next, bin| {
-            let same = next.low == bin.low;
-            bin.count += if same { next.count } else { 0 };
-            same
-        });
-        all
+    pub(super) fn sizes(&self) -> impl DoubleEndedIterator<Item = Bin> + '_ {
+        (0..NONE).flat_map(move |exponent| {
+            let mut counts = self.octave(exponent).unwrap_or_default();
+            let below = self.octave(NEGATIVE + exponent).unwrap_or_default();
+            counts.resize(counts.len().max(below.len()), 0);
+            counts.iter_mut().zip(below).for_each(|(sum, more)| *sum += more);
+            filled(exponent, counts)
+        })
     }
 
     /// The bins that hold an element, from below. Zeros are in none.
@@ -230,6 +222,15 @@ fn octave_of(x: f32) -> usize {
 /// The bin within the octave.
 fn step_of(x: f32) -> usize {
     (x.to_bits() >> (FRACTION - BITS)) as usize % STEPS
+}
+
+/// The bins of an exponent that hold an element.
+fn filled(exponent: usize, counts: Vec<u64>) -> impl DoubleEndedIterator<Item = Bin> {
+    let bin = move |(step, count): (usize, u64)| {
+        let (low, high) = ends(exponent, step);
+        Bin { low, high, count }
+    };
+    counts.into_iter().enumerate().filter(|(_, count)| *count > 0).map(bin)
 }
 
 /// The ends of a bin, without the sign.

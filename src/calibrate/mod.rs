@@ -25,7 +25,7 @@
 //! is right. Subnormal numbers are numbers.
 //!
 //! # Remarks made here
-//! `non-finite-values`, `never-observed`, `over-memory-limit`, `calibration-cache-ignored`,
+//! `non-finite-values`, `never-observed`, `only-zeros`, `over-memory-limit`, `calibration-cache-ignored`,
 //! `calibration-cache-not-written`.
 
 mod average;
@@ -62,4 +62,4 @@ pub use range::{Levels, Range};
 pub use requests::{Requests, Want};
 pub use run::{CalibrateOptions, Calibration, DEFAULT_MEMORY_LIMIT, Progress, calibrate};
 pub use statistics::{Statistics, ValueStatistics};
-pub use tensorrt::ranges_from_tensorrt_cache;
+pub use tensorrt::{ranges_from_tensorrt_cache, scales_from_tensorrt_cache};

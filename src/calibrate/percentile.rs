@@ -12,7 +12,7 @@ pub(super) fn range(histogram: &Histogram, percent: Percent, levels: Levels) -> 
     let extent = histogram.extent();
     let outside = extent.finite as f64 * (1.0 - f64::from(percent.get()) / 100.0);
     if levels.is_symmetric() {
-        let limit = inner_end(histogram.sizes().into_iter().rev(), outside);
+        let limit = inner_end(histogram.sizes().rev(), outside);
         return Range::around_zero((limit as f32).min(extent.limit()));
     }
     let max = inner_end(histogram.side(false).rev(), outside / 2.0);

@@ -8,7 +8,7 @@ use super::gram::Gram;
 use super::histogram::Histogram;
 use super::method::Method;
 use super::range::{Levels, Range};
-use super::requests::Want;
+use super::requests::{Requests, Want};
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -67,6 +67,15 @@ impl ValueStatistics {
         self.gram.as_mut().map_or(Ok(()), |gram| gram.observe(values, shape))
     }
 
+    /// Takes over what it lacks from statistics of the same samples.
+    fn complete(&mut self, other: Self) {
+        self.histogram = self.histogram.take().or(other.histogram);
+        self.gram = self.gram.take().or(other.gram);
+        for (axis, channels) in other.channels {
+            self.channels.entry(axis).or_insert(channels);
+        }
+    }
+
     /// What was asked for.
     pub(super) fn wants(&self) -> BTreeSet<Want> {
         let axes = self.channels.keys().map(|&axis| Want::ChannelMax { axis });
@@ -105,16 +114,35 @@ impl Statistics {
         method.range(of, levels).map_err(|e| e.at(value))
     }
 
+    /// What is asked for and not there.
+    pub(super) fn lacks(&self, requests: &Requests) -> Requests {
+        let mut left = Requests::new();
+        for (name, wants) in requests.iter() {
+            let held = self.values.get(name).map(ValueStatistics::wants).unwrap_or_default();
+            wants.difference(&held).for_each(|&want| left.add(name, want));
+        }
+        left
+    }
+
+    /// Adds what was observed of a value, to what is known of it from the same samples.
+    pub(super) fn add(&mut self, name: String, mut value: ValueStatistics) {
+        if let Some(held) = self.values.remove(&name) {
+            value.complete(held);
+        }
+        self.values.insert(name, value);
+    }
+
     /// Bytes that they take: the same for any number of samples.
     pub fn byte_len(&self) -> usize {
         self.values.iter().map(|(name, value)| name.len() + value.byte_len()).sum()
     }
 
-    /// `non-finite-values` for each value that had some, `never-observed` for each without an element.
+    /// `non-finite-values` for each value that had some, `never-observed` for each without an element, `only-zeros` for
+    /// each without another.
     pub fn remarks(&self) -> Diags {
         let mut remarks = Diags::new();
         for (name, value) in &self.values {
-            let Extent { finite, non_finite, .. } = value.extent;
+            let Extent { finite, non_finite, zeros, .. } = value.extent;
             let all = finite + non_finite;
             if non_finite > 0 {
                 let message =
@@ -122,6 +150,12 @@ impl Statistics {
                 remarks.warn("non-finite-values", Some(name), message);
             } else if all == 0 {
                 remarks.warn("never-observed", Some(name), "the value is empty in every sample");
+            }
+            if finite > 0 && finite == zeros {
+                let message = "the value is 0 in every sample, so that its range says nothing of others; give samples where \
+                               it is not, and where it is a state that one run hands to the next, say so with `carry` in \
+                               the data's settings";
+                remarks.warn("only-zeros", Some(name), message);
             }
         }
         remarks
@@ -158,5 +192,10 @@ mod tests {
         let remarks = statistics.remarks();
         let codes: Vec<_> = remarks.iter().map(|d| (d.code, d.at.as_deref())).collect();
         assert_eq!(codes, [("never-observed", Some("x"))]);
+        let mut zeros = ValueStatistics::default();
+        zeros.observe(&Tensor::vector(&[0.0f32, -0.0, 0.0])).unwrap();
+        statistics.values.insert("x".to_owned(), zeros);
+        let codes: Vec<_> = statistics.remarks().iter().map(|d| (d.code, d.at.clone().unwrap())).collect();
+        assert_eq!(codes, [("only-zeros", "x".to_owned())]);
     }
 }

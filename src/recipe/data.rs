@@ -22,6 +22,11 @@ pub struct DataSpec {
     /// first. Default: none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub constants: BTreeMap<String, Constant>,
+    /// Inputs that are a state which one run hands to the next, each with the output that it is then taken from:
+    /// `state = "stateN"`. A constant says how it begins: in the first sample, and in the first piece of each recording.
+    /// Samples keep the order of their files. Default: none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub carry: BTreeMap<String, String>,
     /// How an image becomes an input. Without it, images are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageSpec>,
