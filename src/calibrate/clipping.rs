@@ -142,11 +142,15 @@ pub(super) fn search(
     let zero = axis.zero;
     let (mut below, mut above) = (zero - axis.occupied.start, axis.occupied.end - zero);
     let (most_below, most_above) = (below, above);
-    for _ in 0..if most_below > 0 { 2 } else { 1 } {
+    for _ in 0..2 {
+        let fixed = below;
         let cost_above = |end| cost(&axis, zero - below..zero + end);
         above = best(narrowest.saturating_sub(below), most_above, cost_above);
         let cost_below = |end| cost(&axis, zero - end..zero + above);
         below = best(narrowest.saturating_sub(above), most_below, cost_below);
+        if below == fixed {
+            break;
+        }
     }
     let extent = histogram.extent();
     let end = |cells: usize| axis.cells.edge(cells) as f32;

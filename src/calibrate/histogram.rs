@@ -15,7 +15,9 @@ pub(super) const BITS: u32 = 11;
 pub const STEPS: usize = 1 << BITS;
 
 /// One of so many elements may be too small for the window before it is made lower.
-const MANY: usize = 1024;
+const MANY: u64 = 1024;
+/// And so many anyway.
+const FEW: u64 = 256;
 
 /// Bits of an `f32`'s fraction.
 pub(super) const FRACTION: u32 = f32::MANTISSA_DIGITS - 1;
@@ -43,6 +45,9 @@ pub struct Histogram {
     in_recent: u64,
     /// What these held before they were emptied; as long as `recent`, or empty.
     earlier: Vec<u64>,
+    /// Elements that were too small for the window since it is as low as it is, and all of that time.
+    small: u64,
+    seen: u64,
     extent: Extent,
 }
 
@@ -65,6 +70,8 @@ impl Default for Histogram {
             recent: Vec::new(),
             in_recent: 0,
             earlier: Vec::new(),
+            small: 0,
+            seen: 0,
             extent: Extent::default(),
         }
     }
@@ -93,8 +100,11 @@ impl Histogram {
             let mut small = Vec::new();
             self.window.count(part, &mut small);
             small.iter().for_each(|&x| self.count(x));
-            if small.len() > part.len() / MANY {
+            self.small += small.len() as u64;
+            self.seen += part.len() as u64;
+            if self.small > self.seen / MANY + FEW {
                 self.window.lower();
+                (self.small, self.seen) = (0, 0);
             }
         }
     }
@@ -226,19 +236,12 @@ fn step_of(x: f32) -> usize {
 
 /// The bins of an exponent that hold an element.
 fn filled(exponent: usize, counts: Vec<u64>) -> impl DoubleEndedIterator<Item = Bin> {
-    let bin = move |(step, count): (usize, u64)| {
-        let (low, high) = ends(exponent, step);
-        Bin { low, high, count }
-    };
-    counts.into_iter().enumerate().filter(|(_, count)| *count > 0).map(bin)
-}
-
-/// The ends of a bin, without the sign.
-fn ends(exponent: usize, step: usize) -> (f64, f64) {
     // Subnormal numbers are as far apart as those of the next exponent, and have no leading 1.
     let width = 2f64.powi(exponent.max(1) as i32 - 127 - BITS as i32);
     let first = if exponent == 0 { 0 } else { STEPS };
-    ((first + step) as f64 * width, (first + step + 1) as f64 * width)
+    let edge = move |step: usize| (first + step) as f64 * width;
+    let bin = move |(step, count)| Bin { low: edge(step), high: edge(step + 1), count };
+    counts.into_iter().enumerate().filter(|(_, count)| *count > 0).map(bin)
 }
 
 #[cfg(test)]

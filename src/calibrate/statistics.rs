@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Elements that are looked at more than once while they are in a fast cache.
+const BLOCK: usize = 1 << 13;
+
 /// What was observed of one value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ValueStatistics {
@@ -53,13 +56,17 @@ impl ValueStatistics {
     }
 
     fn add(&mut self, values: &[f32], shape: &[usize]) -> Result<()> {
-        let extent = Extent::of(values);
-        self.extent.merge(&extent);
-        if extent.finite > 0 {
-            self.average.add(extent.min, extent.max);
+        let mut all = Extent::default();
+        for block in values.chunks(BLOCK) {
+            let extent = Extent::of(block);
+            all.merge(&extent);
+            if let Some(histogram) = &mut self.histogram {
+                histogram.add(block, &extent);
+            }
         }
-        if let Some(histogram) = &mut self.histogram {
-            histogram.add(values, &extent);
+        self.extent.merge(&all);
+        if all.finite > 0 {
+            self.average.add(all.min, all.max);
         }
         for (&axis, channels) in &mut self.channels {
             channels.observe(values, shape, axis)?;

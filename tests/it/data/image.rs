@@ -80,7 +80,10 @@ fn shrinking_by_two_weighs_four_pixels_by_a_triangle() {
     // (3·0 + 3·80 + 1·160) / 7 = 57.1, and its mirror image
     assert_eq!(got[..2], [57.0, 183.0]);
     let nearest = format!("{settings}\nfilter = \"nearest\"");
-    assert!(one(&image, NCHW, &nearest).1[..2].iter().all(|v| v % 80.0 == 0.0));
+    assert_eq!(one(&image, NCHW, &nearest).1[..2], [80.0, 240.0]);
+    let linear = format!("{settings}\nfilter = \"linear\"");
+    // Half way between two pixels, whatever lies beside them.
+    assert_eq!(one(&image, NCHW, &linear).1[..2], [40.0, 200.0]);
 }
 
 #[test]

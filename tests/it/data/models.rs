@@ -4,7 +4,7 @@ use super::{audio, image, spec, text};
 use crate::fixtures::{folder, onnx_runtime};
 use onnxpress::data::Source;
 use onnxpress::io;
-use onnxpress::runtime::{Runtime, Session, SessionOptions, Source as File};
+use onnxpress::runtime::{RunValue, Runtime, Session, SessionOptions, Source as File};
 use std::path::Path;
 
 /// Runs a model on all samples.
@@ -20,12 +20,19 @@ fn opened(id: &str) -> (onnxpress::ir::Model, Box<dyn Session>) {
     (model, onnx_runtime().session(&File::file(&path), &SessionOptions::default()).unwrap())
 }
 
+/// The model runs, its numbers are finite, and samples that differ give numbers that differ.
 fn check(id: &str, source: &Source, session: &mut dyn Session) {
     let names = session.outputs().to_vec();
     let outputs: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut before: Option<Vec<f64>> = None;
     for sample in source.samples() {
         let sample = sample.unwrap_or_else(|e| panic!("{id}: {e:?}"));
-        session.run(&sample.as_feeds(), &outputs).unwrap_or_else(|e| panic!("{id}: {e}"));
+        let values = session.run(&sample.as_feeds(), &outputs).unwrap_or_else(|e| panic!("{id}: {e}"));
+        let RunValue::Tensor(first) = &values[0] else { panic!("{id}: no tensor") };
+        let numbers = first.to_f64s().unwrap();
+        assert!(!numbers.is_empty() && numbers.iter().all(|n| n.is_finite()), "{id}");
+        assert_ne!(before.as_ref(), Some(&numbers), "{id}");
+        before = Some(numbers);
     }
 }
 
