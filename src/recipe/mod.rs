@@ -6,8 +6,8 @@
 mod data;
 
 pub use data::{
-    AudioSpec, Channels, Constant, DataSpec, Elements, Filter, ImageSpec, Layout, Pad, Padding, Place,
-    Resize, Scalar, Shaped, Short, TextInput, TextSpec,
+    AudioSpec, Channels, Constant, Cut, DataSpec, Elements, Filter, ImageSpec, Layout, Pad, Padding, Place,
+    Resize, Scalar, Shaped, Short, Square, TextInput, TextSpec,
 };
 
 use crate::error::{Error, Result};
