@@ -20,7 +20,8 @@ use crate::target::Target;
 use crate::validate::Feeds;
 use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, ColorChoice, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -28,6 +29,14 @@ const STYLES: Styles = Styles::styled()
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
+
+/// What a command says whose model and report would both go to standard output.
+pub(super) fn two_on_one_stream(command: &str) -> clap::Error {
+    let mut cli = Cli::command().bin_name("onnxpress");
+    cli.build();
+    let command = cli.find_subcommand_mut(command).expect("this is its argument");
+    command.error(ErrorKind::ArgumentConflict, "the model and the JSON cannot both go to standard output")
+}
 
 const ENDINGS: &str = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 validation failed or target refuses.
 Standard output is data, standard error is talk; - is standard input or output.";

@@ -54,9 +54,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    if let Command::Optimize(args) = &cli.command
-        && let Err(error) = args.check()
-    {
+    let checked = match &cli.command {
+        Command::Optimize(args) => args.check(),
+        Command::Quantize(args) => args.check(),
+        _ => Ok(()),
+    };
+    if let Err(error) = checked {
         error.exit();
     }
     // Whoever presses Ctrl-C finds the old file or the new one, and nothing else. Without a handler he may find more.

@@ -1,15 +1,14 @@
 //! `onnxpress optimize`.
 
 use super::Ending;
-use super::args::{Cli, Judge, Placement, Shape, SizeArgs, pass_ids, target};
+use super::args::{Judge, Placement, Shape, SizeArgs, pass_ids, target, two_on_one_stream};
 use super::screen::Screen;
 use crate::error::{Error, Result};
 use crate::pipeline::{OptimizeJob, Options, Proof, optimize};
 use crate::report::{self, OptimizeReport, Status};
 use crate::rewrite::OpsetRequest;
 use crate::target::Target;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory};
+use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,11 +127,7 @@ impl OptimizeArgs {
     /// What the arguments cannot say one by one.
     pub(super) fn check(&self) -> Result<(), clap::Error> {
         if self.is_piped() && self.shape.json && !self.print_recipe {
-            let message = "the model and the JSON cannot both go to standard output";
-            let mut command = Cli::command().bin_name("onnxpress");
-            command.build();
-            let optimize = command.find_subcommand_mut("optimize").expect("this is its argument");
-            return Err(optimize.error(ErrorKind::ArgumentConflict, message));
+            return Err(two_on_one_stream("optimize"));
         }
         Ok(())
     }

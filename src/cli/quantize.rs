@@ -1,7 +1,7 @@
 //! `onnxpress quantize`.
 
 use super::Ending;
-use super::args::{Placement, Shape, SizeArgs, target};
+use super::args::{Placement, Shape, SizeArgs, target, two_on_one_stream};
 use super::screen::Screen;
 use crate::calibrate::{DEFAULT_MEMORY_LIMIT, Method};
 use crate::error::{Error, Result};
@@ -13,14 +13,18 @@ use crate::target::Target;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
+const USAGE: &str = "onnxpress quantize [OPTIONS] --output <OUT> --target <TARGET> <MODEL>
+       onnxpress quantize [OPTIONS] --target <TARGET> --print-recipe";
+
 #[derive(Debug, Args)]
+#[command(override_usage = USAGE)]
 pub(super) struct QuantizeArgs {
     /// The model; - is standard input
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    #[arg(value_name = "MODEL", required_unless_present = "print_recipe")]
+    model: Option<PathBuf>,
     /// Where to write the result; - is standard output
-    #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "OUT", required_unless_present = "print_recipe")]
+    output: Option<PathBuf>,
     /// What the result is for: ort-cpu, tensorrt or tensorrt-rtx, with a version as in tensorrt@10.3 or without
     #[arg(long, value_name = "TARGET", value_parser = target)]
     target: Target,
@@ -86,7 +90,7 @@ struct NumberArgs {
     /// Bits of a weight: 8, or 7, which cannot overflow on processors without VNNI
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(7..=8))]
     weight_bits: u8,
-    /// Leave these nodes in floats: names, or operators for all nodes of one
+    /// Leave these nodes in floats: names as --write-plan shows them, or operators for all nodes of one
     #[arg(long, value_name = "NODE|OP,..", value_delimiter = ',')]
     keep_float: Vec<String>,
     /// Do not divide channels of values that differ much in size, weights multiplied with the same
@@ -140,10 +144,7 @@ pub(super) fn run(args: &QuantizeArgs, screen: &mut Screen) -> Result<Ending> {
         screen.data(&if args.shape.json { report::json(&recipe) + "\n" } else { recipe.to_toml() })?;
         return Ok(Ending::Done);
     }
-    let piped = args.output == Path::new("-");
-    if piped && args.shape.json {
-        return Err(Error::new("the model and the JSON cannot both go to standard output"));
-    }
+    let piped = args.is_piped();
     let mut bar = screen.bar();
     let result = quantize(&job, &mut bar);
     drop(bar);
@@ -174,8 +175,8 @@ fn ending(report: &QuantizeReport, screen: &mut Screen) -> Ending {
 fn job(args: &QuantizeArgs) -> Result<QuantizeJob> {
     let (data, numbers, proof) = (&args.data, &args.numbers, &args.proof);
     Ok(QuantizeJob {
-        input: args.model.clone(),
-        output: args.output.clone(),
+        input: args.model.clone().unwrap_or_default(),
+        output: args.output.clone().unwrap_or_default(),
         target: args.target.clone(),
         sizes: args.sizes.sizes()?,
         evidence: Evidence {
@@ -201,6 +202,20 @@ fn job(args: &QuantizeArgs) -> Result<QuantizeJob> {
         external_data: args.external_data.into(),
         runtime: Preferences { library: proof.ort_lib.clone(), custom_ops: proof.custom_ops.clone() },
     })
+}
+
+impl QuantizeArgs {
+    fn is_piped(&self) -> bool {
+        self.output.as_deref() == Some(Path::new("-"))
+    }
+
+    /// What the arguments cannot say one by one.
+    pub(super) fn check(&self) -> Result<(), clap::Error> {
+        if self.is_piped() && self.shape.json && !self.print_recipe {
+            return Err(two_on_one_stream("quantize"));
+        }
+        Ok(())
+    }
 }
 
 impl DataArgs {

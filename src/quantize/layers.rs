@@ -35,8 +35,11 @@ impl Layer {
             1
         } else if op.is("Gemm") && rank == 2 {
             if node.int("transB").unwrap_or(0) == 0 { 1 } else { 0 }
-        } else if op.is("MatMul") && rank >= 2 {
-            rank - 1
+        } else if op.is("MatMul") && rank == 2 {
+            1
+        } else if op.is("MatMul") && rank > 2 {
+            // ONNX Runtime's kernels fail on scales along an axis of these.
+            return Err("its weight is several matrices");
         } else {
             return Err("it is no product with a weight");
         };

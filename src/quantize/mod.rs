@@ -9,6 +9,7 @@
 //! | `plan` | the choices with their numbers |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
+//! | `labels` | what nodes are called |
 //! | `sheet` | a plan as a text that is read, changed and fed back |
 //! | `smooth` | channels of inputs divided by numbers that their weights are multiplied with |
 //! | `probe` | small numbers about values of a model, computed in the graph itself |
@@ -23,6 +24,7 @@ mod accuracy;
 mod choose;
 mod correct;
 mod grid;
+mod labels;
 mod layers;
 mod place;
 mod plan;
@@ -38,11 +40,12 @@ pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
 pub use choose::{Choice, Role, choose};
 pub use correct::{Correction, corrected, corrections};
 pub use grid::{Affine, Grid};
+pub use labels::Labels;
 pub use layers::Layer;
 pub use place::{Place, place};
 pub use plan::{plan, wanted, wanted_by};
 pub use rounding::{Rounding, roundings};
 pub use sensitivity::{Sensitivity, sensitivities};
-pub use sheet::{Compute, Sheet, SheetNode, SheetSmoothing, SheetValue};
+pub use sheet::{Compute, Sheet, SheetCorrection, SheetNode, SheetSmoothing, SheetValue};
 pub use smooth::{Smoothing, smooth, smoothings};
 pub use weights::{Weights, bias};

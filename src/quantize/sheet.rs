@@ -18,6 +18,8 @@
 //! Names are those of the graph after its simplification. Nodes that are not in the text are decided of as without one.
 
 use super::choose::{Choice, Role};
+use super::correct::Correction;
+use super::labels::Labels;
 use super::smooth::Smoothing;
 use crate::error::{Error, Result};
 use crate::ir::{Graph, NodeId, ValueId};
@@ -46,6 +48,9 @@ pub struct Sheet {
     /// What channels of values are divided by before.
     #[serde(default, rename = "smooth")]
     pub smoothings: Vec<SheetSmoothing>,
+    /// What biases of products are shifted by.
+    #[serde(default, rename = "bias")]
+    pub corrections: Vec<SheetCorrection>,
     /// Every range that a scale was made of.
     #[serde(default, rename = "value")]
     pub values: Vec<SheetValue>,
@@ -102,18 +107,29 @@ pub struct SheetSmoothing {
     pub by: Vec<f32>,
 }
 
+/// What the bias of a product is shifted by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SheetCorrection {
+    /// The product.
+    pub node: String,
+    /// By channel of its result.
+    pub shift: Vec<f32>,
+}
+
 impl Sheet {
-    /// Of choices and the ranges that they want.
+    /// Of choices and the ranges that they want, with what was done to the floats before.
     pub fn new(
         target: String,
         graph: &Graph,
         choices: &[Choice],
         ranges: &[(ValueId, (f32, f32))],
-        smoothings: &[Smoothing],
+        (smoothings, corrections): (&[Smoothing], &[Correction]),
     ) -> Self {
+        let labels = Labels::of(graph);
         let smoothing = |s: &Smoothing| SheetSmoothing {
             value: graph.value(s.value).name().to_string(),
-            readers: s.readers.iter().map(|&node| graph.label(node)).collect(),
+            readers: s.readers.iter().map(|&node| labels.name(node)).collect(),
             axis: s.axis,
             by: s.by.clone(),
         };
@@ -123,12 +139,14 @@ impl Sheet {
                 _ => None,
             };
             SheetNode {
-                name: graph.label(choice.node),
+                name: labels.name(choice.node),
                 op: graph.node(choice.node).op().to_string(),
                 compute: if why.is_some() { Compute::Float } else { Compute::Int8 },
                 why,
             }
         };
+        let correction =
+            |c: &Correction| SheetCorrection { node: labels.name(c.node), shift: c.shift.clone() };
         let value = |&(value, (min, max)): &(ValueId, (f32, f32))| SheetValue {
             name: graph.value(value).name().to_string(),
             min,
@@ -139,6 +157,7 @@ impl Sheet {
             target,
             nodes: choices.iter().map(node).collect(),
             smoothings: smoothings.iter().map(smoothing).collect(),
+            corrections: corrections.iter().map(correction).collect(),
             values: ranges.iter().map(value).collect(),
         }
     }
@@ -175,20 +194,38 @@ impl Sheet {
     /// # Errors
     /// A value or node is not in the graph, or a number is not positive.
     pub fn smoothings(&self, graph: &Graph) -> Result<Vec<Smoothing>> {
-        let labels = labels(graph);
-        let values: FxHashMap<String, ValueId> =
-            graph.value_ids().map(|v| (graph.value(v).name().to_string(), v)).collect();
+        let labels = Labels::of(graph);
+        let values = values(graph);
         let smoothing = |s: &SheetSmoothing| {
             if !s.by.iter().all(|by| by.is_normal() && *by > 0.0) {
                 return Err(
                     Error::new("the plan divides this value by numbers that are not positive").at(&*s.value)
                 );
             }
-            let readers = s.readers.iter().map(|name| named(&labels, "node", name)).collect::<Result<_>>()?;
-            let value = named(&values, "value", &s.value)?;
+            let readers = s
+                .readers
+                .iter()
+                .map(|name| planned(labels.node(name), "node", name))
+                .collect::<Result<_>>()?;
+            let value = planned(values.get(&s.value).copied(), "value", &s.value)?;
             Ok(Smoothing { value, readers, axis: s.axis, by: s.by.clone(), gain_db: 0.0 })
         };
         self.smoothings.iter().map(smoothing).collect()
+    }
+
+    /// What the biases of a graph's products are shifted by.
+    ///
+    /// # Errors
+    /// A node is not in the graph, or a number is not finite.
+    pub fn corrections(&self, graph: &Graph) -> Result<Vec<Correction>> {
+        let labels = Labels::of(graph);
+        let correction = |c: &SheetCorrection| {
+            if !c.shift.iter().all(|s| s.is_finite()) {
+                return Err(Error::new("the plan shifts this bias by what is no number").at(&*c.node));
+            }
+            Ok(Correction { node: planned(labels.node(&c.node), "node", &c.node)?, shift: c.shift.clone() })
+        };
+        self.corrections.iter().map(correction).collect()
     }
 
     /// Ranges of a graph's values.
@@ -196,9 +233,9 @@ impl Sheet {
     /// # Errors
     /// A value is not in the graph.
     pub fn ranges(&self, graph: &Graph) -> Result<Vec<(ValueId, (f32, f32))>> {
-        let values: FxHashMap<String, ValueId> =
-            graph.value_ids().map(|v| (graph.value(v).name().to_string(), v)).collect();
-        let range = |v: &SheetValue| Ok((named(&values, "value", &v.name)?, (v.min, v.max)));
+        let values = values(graph);
+        let range =
+            |v: &SheetValue| Ok((planned(values.get(&v.name).copied(), "value", &v.name)?, (v.min, v.max)));
         self.values.iter().map(range).collect()
     }
 
@@ -207,19 +244,20 @@ impl Sheet {
     /// # Errors
     /// A node is not in the graph.
     pub fn floats(&self, graph: &Graph) -> Result<Vec<NodeId>> {
-        let labels = labels(graph);
-        let known = |node: &SheetNode| Ok((node.compute, named(&labels, "node", &node.name)?));
+        let labels = Labels::of(graph);
+        let known =
+            |node: &SheetNode| Ok((node.compute, planned(labels.node(&node.name), "node", &node.name)?));
         let all = self.nodes.iter().map(known).collect::<Result<Vec<_>>>()?;
         Ok(all.into_iter().filter(|(compute, _)| *compute == Compute::Float).map(|(_, id)| id).collect())
     }
 }
 
-fn labels(graph: &Graph) -> FxHashMap<String, NodeId> {
-    graph.nodes().map(|(id, _)| (graph.label(id), id)).collect()
+fn values(graph: &Graph) -> FxHashMap<String, ValueId> {
+    graph.value_ids().map(|v| (graph.value(v).name().to_string(), v)).collect()
 }
 
-fn named<T: Copy>(known: &FxHashMap<String, T>, what: &str, name: &str) -> Result<T> {
-    known.get(name).copied().ok_or_else(|| {
+fn planned<T>(found: Option<T>, what: &str, name: &str) -> Result<T> {
+    found.ok_or_else(|| {
         Error::new(format!("the plan names this {what}, and the simplified graph has none of that name"))
             .at(name)
             .with_help("write the plan of this model anew with --write-plan")
@@ -247,6 +285,7 @@ mod tests {
                 axis: 1,
                 by: vec![0.5, 1.0],
             }],
+            corrections: vec![SheetCorrection { node: "a".into(), shift: vec![0.25, -1e-3] }],
             values: vec![SheetValue { name: "x".into(), min: -1.5, max: 2.25 }],
         }
     }

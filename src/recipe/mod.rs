@@ -61,6 +61,12 @@ pub struct Quantize {
     /// Nodes go back to floats until the outputs have this ratio of signal to error, in decibels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_sqnr_db: Option<f64>,
+    /// Channels of values are divided, weights multiplied with the same.
+    #[serde(default = "yes")]
+    pub smooth: bool,
+    /// Biases are shifted by what rounding shifts the means of their channels.
+    #[serde(default = "yes")]
+    pub bias_correction: bool,
     /// The file or folder of samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<String>,
@@ -79,6 +85,10 @@ pub struct Quantize {
     /// Dims of inputs, fixed before anything else is done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shapes: BTreeMap<String, Vec<Size>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The settings of `optimize`.

@@ -199,8 +199,8 @@ impl QuantizeReport {
     fn decisions(&self, all: bool) -> String {
         if all {
             let row =
-                |r: &PlanRow| vec![r.node.clone(), r.op.clone(), r.word(), r.why.clone().unwrap_or_default()];
-            return table(&["node", "op", "computes", "why"], self.plan.iter().map(row).collect());
+                |r: &PlanRow| vec![r.op.clone(), r.word(), r.why.clone().unwrap_or_default(), r.node.clone()];
+            return table(&["op", "computes in", "why", "node"], self.plan.iter().map(row).collect());
         }
         let mut groups: BTreeMap<(bool, &str, &str), usize> = BTreeMap::new();
         for row in &self.plan {
@@ -248,13 +248,13 @@ impl QuantizeReport {
             .take(shown)
             .map(|s| {
                 let word = if s.int8 { "int8" } else { "float" };
-                vec![s.node.clone(), s.op.clone(), format!("{:.1}", s.sqnr_db.0), word.to_owned()]
+                vec![format!("{:.1}", s.sqnr_db.0), s.op.clone(), word.to_owned(), s.node.clone()]
             })
             .collect();
         if rows.is_empty() {
             return String::new();
         }
-        table(&["loses most by itself", "op", ">SQNR (dB)", "computes in"], rows) + "\n"
+        table(&[">SQNR (dB)", "op", "computes in", "loses most by itself"], rows) + "\n"
     }
 }
 

@@ -1,5 +1,9 @@
 //! Whole numbers against ONNX Runtime: what it rounds, and what quantized nodes return.
 
+mod measured;
+mod runs;
+mod smoothed;
+
 use crate::fixtures::onnx_runtime;
 use onnxpress::analysis::Facts;
 use onnxpress::analysis::verify;

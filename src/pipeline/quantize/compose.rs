@@ -10,11 +10,11 @@ use crate::ir::{Model, Node, NodeId, ValueId};
 use crate::passes::remove_dead::clean;
 use crate::pipeline::progress::{Progress, Step};
 use crate::quantize::{
-    Choice, Correction, Grid, Place, Role, Rounding, Sheet, Smoothing, choose, corrected, corrections, place,
+    Choice, Correction, Grid, Labels, Place, Role, Rounding, Sheet, Smoothing, choose, corrected, corrections, place,
     plan, roundings, smooth, smoothings, wanted, wanted_by,
 };
 use crate::runtime::Runtime;
-use crate::target::Quantized;
+use crate::target::{Quantized, Target};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -59,16 +59,28 @@ impl<'a> Composer<'a> {
     pub(super) fn new(job: &'a QuantizeJob, float: Model, table: &'a Quantized) -> Result<Self> {
         let sheet = job.evidence.plan.as_deref().map(|path| {
             let text = std::fs::read_to_string(path).map_err(|e| Error::from(e).in_file(path))?;
-            Sheet::read(&text).map_err(|e| e.in_file(path))
+            let sheet = Sheet::read(&text).map_err(|e| e.in_file(path))?;
+            match of_target(&sheet, &job.target) {
+                true => Ok(sheet),
+                false => {
+                    let message = format!("the plan is for {}, not for {}", sheet.target, job.target.id);
+                    let help = "--write-plan writes one for this target";
+                    Err(Error::new(message).in_file(path).with_help(help))
+                }
+            }
         });
         let sheet = sheet.transpose()?;
         let graph = &float.graph;
         let mut kept = FxHashMap::default();
         if let Some(sheet) = &sheet {
-            kept.extend(sheet.floats(graph)?.into_iter().map(|node| (node, PLANNED)));
+            let floats = sheet.floats(graph).map_err(|e| in_plan(job, e))?;
+            kept.extend(floats.into_iter().map(|node| (node, PLANNED)));
         }
+        let labels = Labels::of(graph);
         for name in &job.keep_float {
-            let named = |(id, n): &(NodeId, &Node)| graph.label(*id) == *name || n.op().to_string() == *name;
+            let named = |(id, n): &(NodeId, &Node)| {
+                labels.name(*id) == *name || graph.label(*id) == *name || n.op().to_string() == *name
+            };
             let nodes: Vec<NodeId> = graph.nodes().filter(named).map(|(id, _)| id).collect();
             if nodes.is_empty() {
                 let message = format!("no node or operator of the simplified graph is called '{name}'");
@@ -85,6 +97,11 @@ impl<'a> Composer<'a> {
         Ok(Self { job, table, sheet, float, kept, smoothings, ranges, roundings, corrections })
     }
 
+    /// Whether a plan says what is divided and shifted.
+    pub(super) fn is_planned(&self) -> bool {
+        self.sheet.is_some()
+    }
+
     /// The model in floats, as it is calibrated.
     pub(super) fn float(&self) -> &Rc<Model> {
         &self.float
@@ -98,7 +115,7 @@ impl<'a> Composer<'a> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         self.smoothings = match (&self.sheet, source) {
-            (Some(sheet), _) => sheet.smoothings(&self.float.graph)?,
+            (Some(sheet), _) => sheet.smoothings(&self.float.graph).map_err(|e| in_plan(self.job, e))?,
             (None, Some(source)) if self.job.smooth => {
                 let samples = source.len();
                 let mut tell = |at| progress.begin(Step::Smooth(at, samples));
@@ -148,6 +165,9 @@ impl<'a> Composer<'a> {
         let float = Rc::clone(&self.float);
         let graph = &float.graph;
         self.ranges = ranges::read(self.job, self.sheet.as_deref(), &float)?;
+        if let Some(sheet) = &self.sheet {
+            self.corrections = sheet.corrections(graph).map_err(|e| in_plan(self.job, e))?;
+        }
         let choices = choose(graph, self.table, &self.kept)?;
         let mut values = wanted(graph, &choices);
         values.retain(|v| !self.ranges.contains_key(v));
@@ -181,7 +201,9 @@ impl<'a> Composer<'a> {
 
     /// The model that the choices make.
     pub(super) fn compose(&self) -> Result<Composed> {
-        let mut model = corrected(&self.float, &self.corrections);
+        let choices = choose(&self.float.graph, self.table, &self.kept)?;
+        let mut model = corrected(&self.float, &self.of_products(&choices));
+        // A convolution may have a bias now that had none.
         let choices = choose(&model.graph, self.table, &self.kept)?;
         let mut places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())?;
         places.iter_mut().for_each(|place| self.turn(place));
@@ -193,6 +215,13 @@ impl<'a> Composer<'a> {
             *products.entry(self.float.graph.node(choice.node).op().to_string()).or_default() += 1;
         }
         Ok(Composed { model, choices, places, products })
+    }
+
+    /// The corrections of products in whole numbers: what stays floats is right without one.
+    fn of_products(&self, choices: &[Choice]) -> Vec<Correction> {
+        let products: FxHashSet<NodeId> =
+            choices.iter().filter(|c| matches!(c.role, Role::Product { .. })).map(|c| c.node).collect();
+        self.corrections.iter().filter(|c| products.contains(&c.node)).cloned().collect()
     }
 
     /// The same, with some nodes left in floats too.
@@ -239,12 +268,27 @@ impl<'a> Composer<'a> {
     }
 }
 
+/// An error of the plan, and not of the model.
+fn in_plan(job: &QuantizeJob, error: Error) -> Error {
+    match &job.evidence.plan {
+        Some(path) => error.in_file(path),
+        None => error,
+    }
+}
+
+/// Whether a plan is for a target, in whatever version.
+fn of_target(sheet: &Sheet, target: &Target) -> bool {
+    sheet.target.split('@').next() == Some(&*target.id)
+}
+
 impl Composed {
     /// What it does in whole numbers, as a plan that can be fed back.
     pub(super) fn sheet(&self, composer: &Composer<'_>) -> Sheet {
         let graph = &composer.float.graph;
         let ranges: Vec<(ValueId, Range)> =
             wanted(graph, &self.choices).into_iter().map(|v| (v, composer.ranges[&v])).collect();
-        Sheet::new(composer.job.target.name(), graph, &self.choices, &ranges, &composer.smoothings)
+        let corrections = composer.of_products(&self.choices);
+        let before = (&*composer.smoothings, &*corrections);
+        Sheet::new(composer.job.target.name(), graph, &self.choices, &ranges, before)
     }
 }

@@ -4,19 +4,21 @@ use super::compose::Composed;
 use super::{JUDGED_SAMPLES, QuantizeJob};
 use crate::data::Source as Samples;
 use crate::diag::Diags;
-use crate::error::Result;
-use crate::io::{ExternalData, Scratch, WriteOptions, load, save};
+use crate::error::{Error, Result};
+use crate::io::{ExternalData, Scratch, WriteOptions, save};
 use crate::ir::Model;
 use crate::pipeline::bench::Figures;
 use crate::pipeline::compare::source;
 use crate::pipeline::progress::{Progress, Step};
-use crate::quantize::{Accuracy, Compute, OutputAccuracy, Sensitivity, Sheet, SheetNode, accuracy};
+use crate::proto::ModelProto;
+use crate::quantize::{Accuracy, Compute, Labels, OutputAccuracy, Sensitivity, Sheet, SheetNode, accuracy};
 use crate::report::{
     AccuracyReport, KernelRow, Number, OutputAccuracyReport, PlanRow, QuantizedRace, Race, SensitivityRow,
 };
 use crate::runtime::{Optimization, RunError, Runtime, Session, SessionOptions, Source};
 use crate::target::{Kernels, Quantized};
 use crate::validate::{BenchOptions, Feeds, Subject, bench_on};
+use prost::Message as _;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -36,6 +38,8 @@ pub(super) struct Judge<'a> {
     pub(super) job: &'a QuantizeJob,
     pub(super) table: &'a Quantized,
     pub(super) runtime: &'a dyn Runtime,
+    /// As it was read; standard input is read but once.
+    pub(super) original: &'a Model,
     pub(super) source: Option<&'a Samples>,
 }
 
@@ -59,11 +63,7 @@ impl Judge<'_> {
     }
 
     fn original(&self, level: Optimization) -> Result<Box<dyn Session>> {
-        if self.job.input != Path::new("-") {
-            return self.session(&Source::file(&self.job.input), level);
-        }
-        let model = load(&self.job.input)?.model;
-        self.session(&source(&self.job.input, &model)?, level)
+        self.session(&source(&self.job.input, self.original)?, level)
     }
 
     fn session(&self, source: &Source, optimize: Optimization) -> Result<Box<dyn Session>> {
@@ -72,7 +72,8 @@ impl Judge<'_> {
         self.runtime.session(source, &options).map_err(RunError::into_error)
     }
 
-    /// What ONNX Runtime makes of the products that are planned; `None` where the target is another runtime.
+    /// What ONNX Runtime makes of the products that are planned; `None` where the target is another runtime, or it cannot
+    /// write what it has made.
     pub(super) fn kernels(&self, composed: &Composed, source: Source) -> Result<Option<Vec<KernelRow>>> {
         if self.table.kernels.is_empty() {
             return Ok(None);
@@ -85,16 +86,15 @@ impl Judge<'_> {
             deployed: false,
             optimized: Some(file.clone()),
         };
-        self.runtime.session(&source, &options).map_err(RunError::into_error)?;
-        let optimized = load(&file)?.model;
-        let mut found: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, node) in optimized.graph.nodes() {
-            *found.entry(node.op().name).or_default() += 1;
+        // Weights that it changes go into its file, which holds 2 GiB.
+        if self.runtime.session(&source, &options).is_err() {
+            return Ok(None);
         }
+        let found = operators(&file)?;
         let planned = &composed.products;
         let row = |kernels: &Kernels| KernelRow {
             planned: kernels.of.iter().filter_map(|op| Some((op.clone(), *planned.get(op)?))).collect(),
-            found: kernels.by.iter().filter_map(|op| Some((op.clone(), *found.get(op.as_str())?))).collect(),
+            found: kernels.by.iter().filter_map(|op| Some((op.clone(), *found.get(op)?))).collect(),
         };
         Ok(Some(self.table.kernels.iter().map(row).filter(|r| !r.planned.is_empty()).collect()))
     }
@@ -120,8 +120,7 @@ impl Judge<'_> {
             warmup: WARMUP,
             limit: TIME,
         };
-        let original = load(&self.job.input)?.model;
-        let a = Subject { model: &original, source: source(&self.job.input, &original)? };
+        let a = Subject { model: self.original, source: source(&self.job.input, self.original)? };
         let b = Subject { model: result, source: judged };
         let mut tell = |at| progress.begin(Step::Time(at, PAIRS));
         let times = bench_on(&sets, [&a, &b], &options, self.runtime, &mut tell)?;
@@ -147,6 +146,17 @@ impl Judge<'_> {
     }
 }
 
+/// The operators of a file's main graph, and how often each is there. Weights need not be there.
+fn operators(file: &Path) -> Result<BTreeMap<String, usize>> {
+    let bytes = std::fs::read(file).map_err(|e| Error::from(e).in_file(file))?;
+    let model = ModelProto::decode(&*bytes).map_err(|e| Error::new(e.to_string()).in_file(file))?;
+    let mut found = BTreeMap::new();
+    for node in model.graph.unwrap_or_default().node {
+        *found.entry(node.op_type.unwrap_or_default()).or_default() += 1;
+    }
+    Ok(found)
+}
+
 /// Says what the figures mean, where that is not good.
 pub(super) fn remark(
     job: &QuantizeJob,
@@ -170,11 +180,12 @@ pub(super) fn remark(
 
 /// The ranking as a report shows it.
 pub(super) fn rows(float: &Model, ranked: &[Sensitivity], composed: &Composed) -> Vec<SensitivityRow> {
+    let labels = Labels::of(&float.graph);
     let whole = |s: &Sensitivity| composed.choices.iter().any(|c| c.node == s.node && !c.role.is_float());
     ranked
         .iter()
         .map(|s| SensitivityRow {
-            node: float.graph.label(s.node),
+            node: labels.name(s.node),
             op: float.graph.node(s.node).op().to_string(),
             sqnr_db: Number(s.sqnr_db),
             int8: whole(s),

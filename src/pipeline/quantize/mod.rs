@@ -111,13 +111,21 @@ pub struct Evidence {
 pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<QuantizeReport> {
     let (start, memory, mut clock) = (Instant::now(), Sampler::start(), Clock::new());
     place::check(&job.input, &job.output)?;
+    if let Some(plan) = &job.write_plan {
+        place::check(&job.input, plan)?;
+        if *plan == job.output {
+            return Err(Error::new("the plan and the model would be the same file").in_file(plan));
+        }
+    }
     let table = job.table()?;
+    ranges::told(&job.evidence)?;
     let recipe = job.recipe();
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
     let in_file = |e: Error| if e.file().is_none() { e.in_file(&job.input) } else { e };
     let before =
         Figures { nodes: node_count(&model), bytes: bytes + data_bytes(&model), opset: model.opset() };
+    let original = model.clone();
     job.sizes.fix(&mut model).map_err(in_file)?;
     let runtime = clock.time("runtime", || find(&job.runtime)).map_err(|e| {
         Error::from(e).with_help("quantize runs the model in ONNX Runtime: get it with `onnxpress setup`")
@@ -140,14 +148,14 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
             composer.compose()
         })?;
     }
-    if let Some(source) = source.as_ref().filter(|_| job.bias_correction) {
+    if let Some(source) = source.as_ref().filter(|_| job.bias_correction && !composer.is_planned()) {
         composed = clock.time("bias correction", || {
             composer.correct(&composed, (source, runtime), progress)?;
             composer.compose()
         })?;
     }
 
-    let judge = Judge { job, table, runtime, source: source.as_ref() };
+    let judge = Judge { job, table, runtime, source: source.as_ref(), original: &original };
     let mut ranked = None;
     let mut accuracy = None;
     if job.verify {

@@ -2,7 +2,7 @@
 
 use super::{Evidence, QuantizeJob};
 use crate::calibrate::{
-    CalibrateOptions, Grid as Levels, Method, Requests, Want, calibrate, ranges_from_tensorrt_cache,
+    CalibrateOptions, Levels, Method, Requests, Want, calibrate, ranges_from_tensorrt_cache,
 };
 use crate::data::Source;
 use crate::diag::Diags;
@@ -18,12 +18,26 @@ use std::path::Path;
 /// Smallest and largest number.
 pub(super) type Range = (f32, f32);
 
+/// Whether anything tells a range.
+///
+/// # Errors
+/// Nothing does.
+pub(super) fn told(evidence: &Evidence) -> Result<()> {
+    let Evidence { plan, tensorrt_cache, calibration, random, .. } = evidence;
+    if plan.is_some() || tensorrt_cache.is_some() || calibration.is_some() || *random {
+        return Ok(());
+    }
+    Err(Error::new("nothing tells the ranges of the model's values").with_help(
+        "give samples of its inputs with --calibration; --random-data tries the command out without any",
+    ))
+}
+
 /// The samples, where there are any.
 ///
 /// # Errors
-/// They cannot be used, or nothing tells a range.
+/// They cannot be used.
 pub(super) fn source(job: &QuantizeJob, model: &Model, runtime: &dyn Runtime) -> Result<Option<Source>> {
-    let Evidence { plan, tensorrt_cache, calibration, random, data, .. } = &job.evidence;
+    let Evidence { calibration, random, data, .. } = &job.evidence;
     if let Some(path) = calibration {
         return Source::open(path, model, data).map(Some);
     }
@@ -34,10 +48,6 @@ pub(super) fn source(job: &QuantizeJob, model: &Model, runtime: &dyn Runtime) ->
         let file = crate::runtime::Source::file(file);
         let mut session = runtime.session(&file, &SessionOptions::default()).map_err(RunError::into_error)?;
         return Source::random(model, data, &mut *session).map(Some);
-    }
-    if plan.is_none() && tensorrt_cache.is_none() {
-        return Err(Error::new("nothing tells the ranges of the model's values")
-            .with_help("give samples of its inputs with --calibration"));
     }
     Ok(None)
 }
@@ -63,8 +73,8 @@ pub(super) fn read(
             );
         }
     }
-    if let Some(sheet) = sheet {
-        ranges.extend(sheet.ranges(graph)?);
+    if let (Some(sheet), Some(path)) = (sheet, &job.evidence.plan) {
+        ranges.extend(sheet.ranges(graph).map_err(|e| e.in_file(path))?);
     }
     Ok(ranges)
 }

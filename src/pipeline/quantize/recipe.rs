@@ -16,6 +16,8 @@ impl QuantizeJob {
             weight_bits: self.weight_bits,
             keep_float: self.keep_float.clone(),
             min_sqnr_db: self.min_sqnr_db,
+            smooth: self.smooth,
+            bias_correction: self.bias_correction,
             calibration: path(&evidence.calibration),
             random: evidence.random,
             plan: path(&evidence.plan),

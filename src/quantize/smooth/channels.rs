@@ -17,7 +17,8 @@ pub(super) struct Channels {
     pub(super) max: Vec<f32>,
     /// The mean of the squares.
     pub(super) power: Vec<f64>,
-    elements: f64,
+    /// Numbers that were seen, of all channels.
+    pub(super) elements: f64,
 }
 
 /// Runs the first samples and looks at the channels of all sites.

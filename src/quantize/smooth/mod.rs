@@ -19,6 +19,8 @@ mod apply;
 mod channels;
 mod search;
 mod sites;
+#[cfg(test)]
+mod tests;
 
 pub use apply::smooth;
 

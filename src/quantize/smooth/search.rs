@@ -28,7 +28,7 @@ const LEAST_SEEN: f64 = 512.0;
 const LEAST: f32 = 1e-4;
 
 /// What a weight is for the search.
-struct Matrix {
+pub(super) struct Matrix {
     /// By pair of channels, the data's first: the largest magnitude.
     largest: Vec<f32>,
     /// By channel of the data: the sum of the squares.
@@ -86,7 +86,7 @@ fn normalized(mut by: Vec<f32>) -> Vec<f32> {
 }
 
 /// The expected square of the error, summed over the channels of the results.
-fn expected(seen: &Channels, matrices: &[Matrix], by: &[f32], grid: Grid) -> f64 {
+pub(super) fn expected(seen: &Channels, matrices: &[Matrix], by: &[f32], grid: Grid) -> f64 {
     let ends = seen
         .min
         .iter()
@@ -105,7 +105,7 @@ fn expected(seen: &Channels, matrices: &[Matrix], by: &[f32], grid: Grid) -> f64
 }
 
 impl Matrix {
-    fn of(graph: &Graph, reader: &Reader) -> Option<Self> {
+    pub(super) fn of(graph: &Graph, reader: &Reader) -> Option<Self> {
         let values = reader.tensor(graph)?.to_vec::<f32>()?;
         let lie = reader.lie;
         let (mut largest, mut power) = (vec![0f32; lie.inputs * lie.outputs], vec![0f64; lie.inputs]);

@@ -8,6 +8,7 @@ mod commands;
 mod custom_ops;
 mod mismatch;
 mod optimize;
+mod quantize;
 mod transcripts;
 mod tune;
 

@@ -1,0 +1,187 @@
+//! What is written, and the report of it.
+
+use super::{
+    Numbers, SAMPLES, constants, count, decibels, interface, loaded, on_samples, place, quantized, read, run,
+    sample,
+};
+use onnxpress::analysis::verify;
+use onnxpress::runtime::Optimization;
+use onnxpress::tensor::DType;
+use serde_json::json;
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+const MODELS: [&str; 3] = ["cnn", "mlp", "transformer"];
+
+fn input(name: &str) -> &'static str {
+    if name == "transformer" { "ids" } else { "x" }
+}
+
+#[test]
+fn results_run_close_to_the_original_and_look_the_same_from_outside() {
+    let place = place();
+    for name in MODELS {
+        let file = place.path(&format!("{name}.onnx"));
+        let before = read(&file);
+        for target in ["ort-cpu", "tensorrt", "tensorrt-rtx"] {
+            let model = quantized(&place, name, target, &[]);
+            verify(&model).unwrap();
+            assert!(count(&model, "QuantizeLinear") > 0, "{name} {target}");
+            assert_eq!(interface(&model), interface(&loaded(&place, &format!("{name}.onnx"))));
+            let out = place.path(&format!("{name}.q.onnx"));
+            let feed = || (input(name), sample(name, 3));
+            let want = run(&file, feed(), Optimization::None);
+            for optimize in [Optimization::None, Optimization::All] {
+                let db = decibels(&want, &run(&out, feed(), optimize));
+                assert!(db > 25.0, "{name} {target} {optimize:?}: {db} dB");
+            }
+        }
+        assert_eq!(read(&file), before);
+    }
+}
+
+#[test]
+fn the_report_has_every_field() {
+    let place = place();
+    let ran = place.run(&[
+        "quantize",
+        "mlp.onnx",
+        "-o",
+        "q.onnx",
+        "--target",
+        "ort-cpu",
+        "--calibration",
+        "mlp",
+        "--json",
+    ]);
+    let report = ran.json();
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!((&report["written"], &report["refused_for"]), (&json!(true), &json!(null)));
+    assert_eq!((&report["samples"], &report["random_samples"]), (&json!(SAMPLES), &json!(false)));
+    assert_eq!(report["bytes"]["before"], read(&place.path("mlp.onnx")).len());
+    assert_eq!(report["bytes"]["after"], read(&place.path("q.onnx")).len());
+    assert_eq!((&report["nodes"]["before"], &report["opset"]["after"]), (&json!(3), &json!(17)));
+    let plan = report["plan"].as_array().unwrap();
+    let said: Vec<_> = plan.iter().map(|p| (p["node"].as_str().unwrap(), p["int8"] == true)).collect();
+    assert_eq!(said, [("up", true), ("clamp", false), ("down", true)]);
+    assert!(plan[1]["why"].is_string() && plan[0]["why"].is_null());
+    let sensitivity = report["sensitivity"].as_array().unwrap();
+    assert_eq!(sensitivity.len(), 2);
+    assert!(sensitivity[0]["sqnr_db"].as_f64().unwrap() <= sensitivity[1]["sqnr_db"].as_f64().unwrap());
+    let accuracy = &report["accuracy"];
+    assert_eq!(accuracy["samples"], SAMPLES);
+    assert_eq!(
+        (&accuracy["outputs"][0]["name"], &accuracy["outputs"][0]["apart"]),
+        (&json!("y"), &json!(null))
+    );
+    for field in ["sqnr_db", "cosine_mean", "cosine_min", "top1", "equal"] {
+        assert!(accuracy["outputs"][0][field].is_number(), "{field}: {accuracy}");
+    }
+    assert_eq!(report["kernels"][0]["planned"], json!({"Gemm": 2}));
+    let found = report["kernels"][0]["found"].as_object().unwrap();
+    assert_eq!(found.values().map(|n| n.as_u64().unwrap()).sum::<u64>(), 2, "{found:?}");
+    let race = &report["race"];
+    assert!(race["pairs"].as_u64().unwrap() > 0 && race["ratio"].as_f64().unwrap() > 0.0, "{race}");
+    let step = &report["recipe"]["step"][0];
+    assert_eq!((&step["command"], &step["smooth"]), (&json!("quantize"), &json!(true)));
+    for stage in ["calibrate", "smooth", "bias correction", "sensitivity", "accuracy", "bench"] {
+        assert!(report["stages"][stage].is_number(), "{stage}: {}", report["stages"]);
+    }
+}
+
+#[test]
+fn an_old_opset_is_raised_to_the_one_with_scales_along_an_axis() {
+    let place = place();
+    let report = on_samples(&place, "cnn", "ort-cpu", &["--json"]).json();
+    assert_eq!(report["opset"], json!({"before": 11, "after": 13}));
+    let codes: Vec<_> =
+        report["diags"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"opset-raised"), "{codes:?}");
+    assert_eq!(loaded(&place, "cnn.q.onnx").opset(), 13);
+}
+
+#[test]
+fn tensorrt_gets_int8_around_zero_and_every_zero_point() {
+    let place = place();
+    for name in MODELS {
+        let model = quantized(&place, name, "tensorrt", &[]);
+        for op in ["QuantizeLinear", "DequantizeLinear"] {
+            for (_, node) in model.graph.nodes().filter(|(_, n)| n.op().is(op)) {
+                let zero = model.graph.const_value(node.input(2).unwrap()).unwrap();
+                assert!(zero.dtype() == DType::I8 && zero.to_i64s().unwrap().iter().all(|z| *z == 0));
+            }
+        }
+        // Nothing but weights of products is INT8.
+        assert!(constants(&model, "DequantizeLinear", 0).iter().all(|t| *t == DType::I8));
+        let ran = place.run(&["check", &format!("{name}.q.onnx"), "--target", "tensorrt"]);
+        assert_eq!(ran.code, 0, "{}", ran.out);
+    }
+}
+
+#[test]
+fn embeddings_are_int8_where_the_target_looks_rows_up() {
+    let place = place();
+    let cpu = quantized(&place, "transformer", "ort-cpu", &[]);
+    assert_eq!(constants(&cpu, "Gather", 0), [DType::I8]);
+    for target in ["tensorrt", "tensorrt-rtx"] {
+        assert_eq!(constants(&quantized(&place, "transformer", target, &[]), "Gather", 0), [DType::F32]);
+    }
+}
+
+#[test]
+fn two_runs_write_the_same_bytes() {
+    let place = place();
+    for name in MODELS {
+        quantized(&place, name, "ort-cpu", &[]);
+        let first = read(&place.path(&format!("{name}.q.onnx")));
+        quantized(&place, name, "ort-cpu", &[]);
+        assert_eq!(first, read(&place.path(&format!("{name}.q.onnx"))), "{name}");
+    }
+}
+
+#[test]
+fn standard_input_and_output_serve_too() {
+    let place = place();
+    quantized(&place, "mlp", "ort-cpu", &[]);
+    let common = ["--target", "ort-cpu", "--calibration", "mlp"];
+    let mut command = place.command(&[&["quantize", "-", "-o", "-"][..], &common].concat());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&read(&place.path("mlp.onnx"))).unwrap();
+    let ran = child.wait_with_output().unwrap();
+    let talk = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success() && talk.contains("SQNR"), "{talk}");
+    fs::write(place.path("piped.onnx"), &ran.stdout).unwrap();
+    assert_eq!(ran.stdout, read(&place.path("mlp.q.onnx")));
+
+    let both = place.run(&[&["quantize", "mlp.onnx", "-o", "-", "--json"][..], &common].concat());
+    assert!(both.code == 2 && both.err.contains("standard output"), "{}", both.err);
+}
+
+#[test]
+fn external_weights_are_read_and_written() {
+    let place = place();
+    let text = format!(
+        "<ir_version: 8, opset_import: [\"\" : 17]> g (float[N,16] x) => (float[N,128] y) <{}> {{ y = MatMul (x, w) }}",
+        Numbers::of(7).constant("w", &[16, 128], 1.0)
+    );
+    place.model("inline.onnx", &text);
+    let common = ["--target", "ort-cpu", "--calibration", "mlp", "--no-bench", "-o"];
+    let outside = |name: &str| place.names().iter().any(|n| n.starts_with(name) && n != name);
+    for (input, output, how, is_outside) in [
+        ("inline.onnx", "a.onnx", "separate", true),
+        // What is made anew is in the model file.
+        ("a.onnx", "b.onnx", "keep", false),
+        ("a.onnx", "c.onnx", "inline", false),
+        ("inline.onnx", "d.onnx", "keep", false),
+    ] {
+        if input == "a.onnx" {
+            let ran = place.run(&["optimize", "inline.onnx", "-o", "a.onnx", "--external-data", "separate"]);
+            assert_eq!(ran.code, 0, "{}", ran.err);
+        }
+        let ran = place.run(&[&["quantize", input][..], &common, &[output, "--external-data", how]].concat());
+        assert_eq!((ran.code, outside(output)), (0, is_outside), "{input} {output}: {}", ran.err);
+        assert_eq!(count(&loaded(&place, output), "QuantizeLinear"), 1);
+    }
+}

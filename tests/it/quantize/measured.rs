@@ -1,0 +1,148 @@
+//! What is measured over samples: what rounding shifts, and what each product loses.
+
+use super::{model, optimized, run};
+use crate::fixtures::onnx_runtime;
+use onnxpress::data::Source;
+use onnxpress::ir::Model;
+use onnxpress::quantize::{
+    Choice, Correction, Grid, Place, choose, corrected, corrections, place, plan, sensitivities, wanted,
+};
+use onnxpress::recipe::DataSpec;
+use onnxpress::target::{Quantized, Target};
+use onnxpress::tensor::Tensor;
+use std::path::Path;
+
+const SAMPLES: usize = 5;
+const ROWS: usize = 40;
+
+/// A product and its sum, behind a `Relu`; weights halfway between whole numbers, so that rounding has a side.
+const PRODUCT: &str = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+    g (float[n,4] x) => (float[n,3] y)\n\
+    <float[4,3] w = {127, 127, 127, 0.55, 1.55, -3.45, 10.55, 20.55, 30.55, -0.45, 0.55, 2.55}, float[3] b = {1, -2, 3}>\n\
+    { r = Relu (x)\n [product] p = MatMul (r, w)\n [sum] y = Add (p, b) }";
+
+/// The same with a convolution of two groups without a bias.
+const CONVOLUTION: &str = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+    g (float[n,4] x) => (float[n,4] y)\n\
+    <float[4,2,1,1] w = {127, 0.55, 0.55, -127, 127, -3.45, 2.55, 127}, int64[4] s = {-1, 4, 1, 1}, int64[2] f = {-1, 4}>\n\
+    { r = Relu (x)\n i = Reshape (r, s)\n [product] c = Conv <group = 2> (i, w)\n y = Reshape (c, f) }";
+
+fn rows(at: usize) -> Vec<f32> {
+    let mut state = 7 + at as u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..4 * ROWS).map(|_| next() * 3.0).collect()
+}
+
+fn samples() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for at in 0..SAMPLES {
+        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({ROWS}, 4), }}");
+        let mut out = b"\x93NUMPY\x01\x00".to_vec();
+        out.extend((header.len() as u16).to_le_bytes());
+        out.extend(header.bytes());
+        rows(at).iter().for_each(|x| out.extend(x.to_le_bytes()));
+        std::fs::write(folder.path().join(format!("s{at}.npy")), out).unwrap();
+    }
+    folder
+}
+
+fn open(folder: &Path, model: &Model) -> Source {
+    Source::open(folder, model, &DataSpec::default()).unwrap()
+}
+
+fn table() -> Quantized {
+    Target::named("tensorrt").unwrap().quantized.unwrap()
+}
+
+fn places(model: &Model) -> Vec<Place> {
+    let choices: Vec<Choice> = choose(&model.graph, &table(), &Default::default()).unwrap();
+    let ranges = wanted(&model.graph, &choices).into_iter().map(|v| (v, (-127.0, 127.0))).collect();
+    plan(&model.graph, &choices, &table(), &ranges, Grid::SIGNED).unwrap()
+}
+
+/// The mean of the error of each column, over all samples.
+fn shifts(text: &str, columns: usize, with: &[Correction]) -> Vec<f64> {
+    let float = model(text);
+    let mut quantized = corrected(&float, with);
+    let places = places(&quantized);
+    place(&mut quantized.graph, &places);
+    let mut sums = vec![0f64; columns];
+    for at in 0..SAMPLES {
+        let x = || [("x", Tensor::from_slice(&[ROWS, 4], &rows(at)).unwrap())];
+        let (want, got) = (run(&float, &x()), run(&quantized, &x()));
+        for (i, (want, got)) in want.iter().zip(got).enumerate() {
+            sums[i % columns] += f64::from(got - want);
+        }
+    }
+    sums.iter().map(|sum| sum / (SAMPLES * ROWS) as f64).collect()
+}
+
+#[test]
+fn corrected_biases_leave_no_mean_of_the_error() {
+    let folder = samples();
+    for (text, columns) in [(PRODUCT, 3), (CONVOLUTION, 4)] {
+        let float = model(text);
+        let found = corrections(
+            &float,
+            &places(&float),
+            &open(folder.path(), &float),
+            SAMPLES,
+            onnx_runtime(),
+            &mut |_| {},
+        )
+        .unwrap();
+        assert_eq!((found.len(), found[0].shift.len()), (1, columns));
+        let before = shifts(text, columns, &[]).into_iter().fold(0f64, |most, s| most.max(s.abs()));
+        assert!(before > 0.05, "{before}");
+        for shift in shifts(text, columns, &found) {
+            assert!(shift.abs() < 1e-3, "{shift} of {before}");
+        }
+    }
+}
+
+#[test]
+fn a_product_without_a_bias_that_others_read_too_is_left() {
+    let folder = samples();
+    let float = model(&PRODUCT.replace("=> (float[n,3] y)", "=> (float[n,3] y, float[n,3] p)"));
+    let source = open(folder.path(), &float);
+    let found = corrections(&float, &places(&float), &source, SAMPLES, onnx_runtime(), &mut |_| {}).unwrap();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn products_are_ranked_by_what_they_lose() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[n,4] x) => (float[n,2] y, float[n,2] z)\n\
+        <float[4,2] w = {1, -1, 0.5, 2, 0.25, -0.75, 3, 1}, float[4] k = {0.01, 0.01, 0.01, 0.01}>\n\
+        { [good] y = MatMul (x, w)\n s = Mul (x, k)\n [bad] z = MatMul (s, w) }";
+    let float = model(text);
+    let choices = choose(&float.graph, &table(), &Default::default()).unwrap();
+    // The second value is as far as 0.03, and covered as if it were as far as 3.
+    let ranges = wanted(&float.graph, &choices).into_iter().map(|v| (v, (-3.0, 3.0))).collect();
+    let places = plan(&float.graph, &choices, &table(), &ranges, Grid::SIGNED).unwrap();
+    let folder = samples();
+    let source = open(folder.path(), &float);
+    let ranked = sensitivities(&float, &places, &source, SAMPLES, onnx_runtime(), &mut |_| {}).unwrap();
+    let names: Vec<String> = ranked.iter().map(|s| float.graph.label(s.node)).collect();
+    assert_eq!(names, ["bad", "good"]);
+    assert!(ranked[0].sqnr_db < 15.0 && ranked[1].sqnr_db > 35.0, "{ranked:?}");
+
+    // What is told of the one is what its model loses.
+    let mut quantized = float.clone();
+    let alone: Vec<Place> = places.into_iter().filter(|p| float.graph.label(p.node) == "good").collect();
+    place(&mut quantized.graph, &alone);
+    assert!(!optimized(&quantized).is_empty());
+    let (mut signal, mut error) = (0f64, 0f64);
+    for at in 0..SAMPLES {
+        let x = || [("x", Tensor::from_slice(&[ROWS, 4], &rows(at)).unwrap())];
+        for (a, b) in run(&float, &x()).iter().zip(run(&quantized, &x())) {
+            signal += f64::from(*a).powi(2);
+            error += f64::from(a - b).powi(2);
+        }
+    }
+    let want = 10.0 * (signal / error).log10();
+    assert!((ranked[1].sqnr_db - want).abs() < 0.2, "{} {want}", ranked[1].sqnr_db);
+}
