@@ -10,8 +10,8 @@ use crate::ir::{Model, Node, NodeId, ValueId};
 use crate::passes::remove_dead::clean;
 use crate::pipeline::progress::{Progress, Step};
 use crate::quantize::{
-    Choice, Correction, Grid, Labels, Place, Role, Rounding, Sheet, Smoothing, choose, corrected, corrections, place,
-    plan, roundings, smooth, smoothings, wanted, wanted_by,
+    Choice, Correction, Grid, Labels, Place, Role, Rounding, Sheet, Smoothing, choose, corrected,
+    corrections, place, plan, roundings, smooth, smoothings, wanted, wanted_by,
 };
 use crate::runtime::Runtime;
 use crate::target::{Quantized, Target};
@@ -174,6 +174,8 @@ impl<'a> Composer<'a> {
         if let Some(source) = source.filter(|_| !values.is_empty()) {
             let grid = Grid::of(self.table);
             let by = (source, runtime);
+            let method = |v| self.job.method.unwrap_or_else(|| ranges::usual_method(graph, v, &choices));
+            let values: Vec<ranges::Asked> = values.iter().map(|&v| (v, method(v))).collect();
             self.ranges.extend(ranges::observe(self.job, &float, &values, grid, by, diags, progress)?);
         }
         loop {

@@ -30,8 +30,6 @@ use crate::recipe::DataSpec;
 use crate::report::{Change, QuantizeReport};
 use crate::runtime::{Preferences, Runtime, find};
 use crate::target::{Quantized, Target};
-pub use ranges::DEFAULT_METHOD;
-
 use bound::Bound;
 use compose::{Composed, Composer};
 use measure::Judge;
@@ -56,8 +54,8 @@ pub struct QuantizeJob {
     pub sizes: Sizes,
     /// Where ranges are from.
     pub evidence: Evidence,
-    /// How a range is chosen from what was observed.
-    pub method: Method,
+    /// How a range is chosen from what was observed; `None` leaves it to what reads the value.
+    pub method: Option<Method>,
     /// Bits of a weight, 7 or 8: on processors without VNNI, 8 can overflow.
     pub weight_bits: u8,
     /// Names or operators of nodes that stay floats.
