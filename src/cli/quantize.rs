@@ -141,7 +141,7 @@ fn method(text: &str) -> Result<Method, String> {
 pub(super) fn run(args: &QuantizeArgs, screen: &mut Screen) -> Result<Ending> {
     let job = job(args)?;
     if args.print_recipe {
-        let recipe = job.recipe();
+        let recipe = job.recipe()?;
         screen.data(&if args.shape.json { report::json(&recipe) + "\n" } else { recipe.to_toml() })?;
         return Ok(Ending::Done);
     }

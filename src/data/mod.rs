@@ -36,8 +36,19 @@ pub use source::{RANDOM_SAMPLES, Source, load};
 
 pub(crate) use inputs::required_inputs;
 
+use crate::error::Result;
+use crate::recipe::DataSpec;
 use crate::runtime::RunValue;
 use std::collections::BTreeMap;
+
+/// Settings with what their presets stand for.
+///
+/// # Errors
+/// There is no preset of that name.
+pub fn spelled_out(spec: &DataSpec) -> Result<DataSpec> {
+    let image = spec.image.as_ref().map(image::spelled_out).transpose()?;
+    Ok(DataSpec { image, ..spec.clone() })
+}
 
 /// One value for every input that needs one.
 #[derive(Clone, Debug)]

@@ -27,6 +27,8 @@ use crate::runtime::RunValue;
 use crate::tensor::Tensor;
 use ::image::imageops;
 use ::image::{ImageReader, Limits, Rgb, RgbImage};
+pub(super) use preset::spelled_out;
+
 use plan::Plan;
 use std::path::{Path, PathBuf};
 

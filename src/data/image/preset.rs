@@ -20,7 +20,7 @@ struct Preset {
 ///
 /// # Errors
 /// There is no preset of that name; the help lists those that there are.
-pub(super) fn spelled_out(spec: &ImageSpec) -> Result<ImageSpec> {
+pub(in crate::data) fn spelled_out(spec: &ImageSpec) -> Result<ImageSpec> {
     let Some(name) = &spec.preset else { return Ok(spec.clone()) };
     let mut table = presets();
     let names = || presets().into_keys().collect::<Vec<_>>().join(", ");

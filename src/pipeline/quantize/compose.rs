@@ -207,7 +207,8 @@ impl<'a> Composer<'a> {
         let mut model = corrected(&self.float, &self.of_products(&choices));
         // A convolution may have a bias now that had none.
         let choices = choose(&model.graph, self.table, &self.kept)?;
-        let mut places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())?;
+        let mut places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())
+            .map_err(|e| e.with_help("--keep-float leaves this node in floats"))?;
         places.iter_mut().for_each(|place| self.turn(place));
         place(&mut model.graph, &places);
         clean(&mut model.graph);

@@ -117,7 +117,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     }
     let table = job.table()?;
     ranges::told(&job.evidence)?;
-    let recipe = job.recipe();
+    let recipe = job.recipe()?;
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
     let in_file = |e: Error| if e.file().is_none() { e.in_file(&job.input) } else { e };

@@ -1,13 +1,18 @@
 //! The job as a recipe.
 
 use super::QuantizeJob;
+use crate::data::spelled_out;
+use crate::error::Result;
 use crate::pipeline::recipe::{placement, shapes};
 use crate::recipe::{Proof, Quantize, RECIPE_VERSION, Recipe, Step, Write};
 use std::path::PathBuf;
 
 impl QuantizeJob {
-    /// The settings of this job; its model is no part of them.
-    pub fn recipe(&self) -> Recipe {
+    /// The settings of this job, presets spelled out; its model is no part of them.
+    ///
+    /// # Errors
+    /// There is no preset of that name.
+    pub fn recipe(&self) -> Result<Recipe> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
         let evidence = &self.evidence;
         let quantize = Quantize {
@@ -25,10 +30,10 @@ impl QuantizeJob {
             dims: self.sizes.dims.clone(),
             shapes: shapes(&self.sizes),
         };
-        Recipe {
+        Ok(Recipe {
             version: RECIPE_VERSION,
             steps: vec![Step::Quantize(quantize)],
-            data: Some(evidence.data.clone()),
+            data: Some(spelled_out(&evidence.data)?),
             proof: Proof {
                 verify: self.verify,
                 require: false,
@@ -37,6 +42,6 @@ impl QuantizeJob {
                 seed: None,
             },
             write: Write { external_data: placement(self.external_data), keep_shapes: false },
-        }
+        })
     }
 }

@@ -95,6 +95,27 @@ fn a_plan_is_no_model() {
 }
 
 #[test]
+fn a_recipe_spells_presets_out() {
+    let place = place();
+    let print = |preset: &str| {
+        place.run(&[
+            "quantize",
+            "--print-recipe",
+            "--target",
+            "tensorrt",
+            "--random-data",
+            "--preset",
+            preset,
+        ])
+    };
+    let recipe = Recipe::parse(&print("imagenet").out).unwrap();
+    let image = recipe.data.unwrap().image.unwrap();
+    assert!(image.preset.is_none() && image.crop == Some([224, 224]), "{image:?}");
+    let unknown = print("imagenett");
+    assert!(unknown.code == 1 && unknown.err.contains("imagenet-tf"), "{}", unknown.err);
+}
+
+#[test]
 fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
     let place = place();
     let options = [
