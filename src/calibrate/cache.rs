@@ -1,10 +1,9 @@
 //! Statistics in a file, so that another method needs no other run.
 //!
 //! A line of text, the SHA-256 of what follows, and a protobuf message that names model and data by their digests. It is
-//! used where it was taken of the same model and the same data and holds at least what is asked for; another
-//! cache is replaced with a remark, and any other file is an error. Ranges are not stored: they follow from the statistics.
+//! used where it was taken of the same model and the same data; what it lacks is taken in a run and added. Another cache is
+//! replaced with a remark, and any other file is an error. Ranges are not stored: they follow from the statistics.
 
-use super::requests::Requests;
 use super::statistics::Statistics;
 use super::stored::Stored;
 use crate::data::Source;
@@ -19,7 +18,7 @@ use std::path::Path;
 /// What caches of every version begin with.
 const FAMILY: &[u8] = b"onnxpress calibration ";
 /// The number counts up when equal runs begin to give other statistics, or the message changes.
-const HEADER: &[u8] = b"onnxpress calibration 1\n";
+const HEADER: &[u8] = b"onnxpress calibration 2\n";
 const DIGEST: usize = 32;
 
 /// What statistics depend on.
@@ -29,8 +28,6 @@ pub struct Key {
     pub model: String,
     /// [`Source::digest`] of the samples.
     pub data: String,
-    /// What is asked for.
-    pub requests: Requests,
 }
 
 impl Key {
@@ -38,12 +35,12 @@ impl Key {
     ///
     /// # Errors
     /// A file cannot be read, or the model cannot be written.
-    pub fn of(model: &Model, source: &Source, requests: &Requests) -> Result<Self> {
-        Ok(Self { model: io::digest(model)?, data: source.digest()?, requests: requests.clone() })
+    pub fn of(model: &Model, source: &Source) -> Result<Self> {
+        Ok(Self { model: io::digest(model)?, data: source.digest()? })
     }
 }
 
-/// The statistics that a file holds of this model and data, no more than is asked for; with a remark, `None`.
+/// All statistics that a file holds of this model and data; with a remark, `None`.
 ///
 /// # Errors
 /// The file is something else than a cache: it would be lost where the statistics are written.
@@ -83,15 +80,7 @@ fn parse(bytes: &[u8], key: &Key) -> Result<Statistics, &'static str> {
     if stored.data != key.data {
         return Err("is of other data");
     }
-    let mut statistics = stored.statistics().ok_or("is damaged")?;
-    statistics.values.retain(|name, _| key.requests.iter().any(|(n, _)| n == name));
-    for (name, wants) in key.requests.iter() {
-        let held = statistics.values.get(name).map(|value| value.wants()).unwrap_or_default();
-        if !held.is_superset(wants) {
-            return Err("does not hold all that is asked for");
-        }
-    }
-    Ok(statistics)
+    stored.statistics().ok_or("is damaged")
 }
 
 /// Writes the file; where that fails, the statistics are still good, and a remark says why.
@@ -107,21 +96,18 @@ pub(super) fn save(path: &Path, key: &Key, statistics: &Statistics, remarks: &mu
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::bins::Tables;
     use super::super::requests::Want;
     use super::super::statistics::ValueStatistics;
     use super::*;
     use crate::tensor::Tensor;
 
     fn example() -> (Key, Statistics) {
-        let mut requests = Requests::new();
         let wants = [Want::Histogram, Want::Gram, Want::ChannelMax { axis: -1 }];
-        wants.into_iter().for_each(|want| requests.add("x", want));
         let mut value = ValueStatistics::new(&wants.into());
         let tensor = Tensor::from_slice(&[2, 2], &[1.0f32, -2.0, f32::NAN, 3.0]).unwrap();
-        value.observe(&tensor, &mut Tables::default()).unwrap();
+        value.observe(&tensor).unwrap();
         let statistics = Statistics { samples: 1, values: [("x".to_owned(), value)].into() };
-        (Key { model: "m".to_owned(), data: "d".to_owned(), requests }, statistics)
+        (Key { model: "m".to_owned(), data: "d".to_owned() }, statistics)
     }
 
     fn codes(remarks: &Diags) -> Vec<&'static str> {
@@ -132,7 +118,7 @@ mod tests {
     fn what_is_written_is_read_back_and_written_alike() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cache");
-        let (mut key, statistics) = example();
+        let (key, statistics) = example();
         let mut remarks = Diags::new();
         assert_eq!(load(&path, &key, &mut remarks).unwrap(), None);
         save(&path, &key, &statistics, &mut remarks);
@@ -141,8 +127,6 @@ mod tests {
         assert_eq!(read, statistics);
         save(&path, &key, &read, &mut remarks);
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
-        key.requests = Requests::new();
-        assert!(load(&path, &key, &mut remarks).unwrap().unwrap().values.is_empty());
         assert!(remarks.is_empty());
     }
 
@@ -155,9 +139,7 @@ mod tests {
         save(&path, &key, &statistics, &mut remarks);
         let other_model = Key { model: "n".to_owned(), ..key.clone() };
         let other_data = Key { data: "e".to_owned(), ..key.clone() };
-        let mut more = key.clone();
-        more.requests.add("x", Want::ChannelMax { axis: 0 });
-        for other in [other_model, other_data, more] {
+        for other in [other_model, other_data] {
             assert_eq!(load(&path, &other, &mut remarks).unwrap(), None);
         }
         let good = std::fs::read(&path).unwrap();
@@ -174,7 +156,7 @@ mod tests {
             assert_eq!(load(&path, &key, &mut remarks).unwrap(), None);
         }
         assert_eq!(load(folder.path(), &key, &mut remarks).unwrap(), None);
-        assert_eq!(codes(&remarks), ["calibration-cache-ignored"; 9]);
+        assert_eq!(codes(&remarks), ["calibration-cache-ignored"; 8]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! X has a row for each index of all axes but the last, over all samples. Rows are multiplied in blocks in `f32` and the
 //! products of blocks added up in `f64`: an entry's error is about that of one block, at most `ROWS · 2⁻²⁴` of the sum
-//! of the products' absolute values, however many samples there are. Rows with an infinity or NaN are left out.
+//! of the products' absolute values, however many samples there are. Blocks whose products are beyond `f32` are multiplied
+//! in `f64`. Rows with an infinity or NaN are left out.
 
 use crate::error::{Error, Result};
 
@@ -89,10 +90,29 @@ impl Gram {
         for first in (0..size).step_by(STRIPE) {
             let (height, width) = (STRIPE.min(size - first), size - first);
             multiply(block, size, first, height, &mut products[..height * width]);
+            if products[..height * width].iter().any(|x| !x.is_finite()) {
+                self.add_wide(block, first, height);
+                continue;
+            }
             for (row, computed) in products[..height * width].chunks_exact(width).enumerate() {
                 let start = self.start(first + row);
                 let held = &mut self.upper[start..start + width - row];
                 held.iter_mut().zip(&computed[row..]).for_each(|(sum, &more)| *sum += f64::from(more));
+            }
+        }
+    }
+}
+
+impl Gram {
+    /// Adds what `f32` is too narrow for.
+    fn add_wide(&mut self, block: &[f32], first: usize, height: usize) {
+        let size = self.size;
+        for row in first..first + height {
+            let start = self.start(row);
+            for x in block.chunks_exact(size) {
+                let factor = f64::from(x[row]);
+                let held = &mut self.upper[start..start + size - row];
+                held.iter_mut().zip(&x[row..]).for_each(|(sum, &more)| *sum += factor * f64::from(more));
             }
         }
     }
@@ -162,6 +182,14 @@ mod tests {
         assert_eq!(whole, parts);
         assert!(whole.observe(&values, &[8, 3]).is_err());
         assert!(whole.observe(&values[..1], &[]).is_err());
+    }
+
+    #[test]
+    fn products_beyond_single_precision_are_held() {
+        let mut gram = Gram::default();
+        gram.observe(&[1e30, 2.0, -3e30, 1.0], &[2, 2]).unwrap();
+        assert!((gram.at(0, 0) / 1e61 - 1.0).abs() < 1e-6 && (gram.at(0, 1) / -1e30 - 1.0).abs() < 1e-6);
+        assert_eq!(gram.at(1, 1), 5.0);
     }
 
     #[test]

@@ -11,11 +11,11 @@
 //! | `plan`, `sizes` | as few runs as the memory limit allows; what the values of a sample take |
 //! | `statistics`, `floats` | what is known of a value; its elements as `f32` |
 //! | `extent`, `average` | exact minimum and maximum; those of samples, averaged |
-//! | `histogram`, `bins` | a histogram that grows without a second pass; its fast update |
+//! | `histogram`, `window` | bins as fine as the numbers in them are small; their fast update |
 //! | `channels`, `gram` | absolute maximum per channel; XᵀX of the rows |
 //! | `range`, `method` | what quantization is to cover, and the ways to choose it |
 //! | `percentile`, `entropy`, `mse` | one way each |
-//! | `clipping` | the search for the bins to keep that entropy and MSE share |
+//! | `clipping` | the search for the cells to keep that entropy and MSE share |
 //! | `cache`, `stored` | statistics in a file, for another method without another run |
 //! | `tensorrt` | calibration caches of TensorRT |
 //!
@@ -25,11 +25,10 @@
 //! is right. Subnormal numbers are numbers.
 //!
 //! # Remarks made here
-//! `non-finite-values`, `never-observed`, `over-memory-limit`, `calibration-cache-ignored`,
+//! `non-finite-values`, `never-observed`, `only-zeros`, `over-memory-limit`, `calibration-cache-ignored`,
 //! `calibration-cache-not-written`.
 
 mod average;
-mod bins;
 mod cache;
 mod channels;
 mod clipping;
@@ -50,16 +49,17 @@ mod statistics;
 mod stored;
 mod tensorrt;
 mod watched;
+mod window;
 
 pub use average::{MOMENTUM, MovingAverage};
 pub use cache::Key;
 pub use channels::ChannelMax;
 pub use extent::Extent;
 pub use gram::Gram;
-pub use histogram::{BINS, Histogram};
-pub use method::{DEFAULT_PERCENTILE, Method};
-pub use range::{Grid, Range};
+pub use histogram::{Bin, Histogram, STEPS};
+pub use method::{DEFAULT_PERCENTILE, Method, Percent};
+pub use range::{Levels, Range};
 pub use requests::{Requests, Want};
 pub use run::{CalibrateOptions, Calibration, DEFAULT_MEMORY_LIMIT, Progress, calibrate};
 pub use statistics::{Statistics, ValueStatistics};
-pub use tensorrt::ranges_from_tensorrt_cache;
+pub use tensorrt::{ranges_from_tensorrt_cache, scales_from_tensorrt_cache};

@@ -1,11 +1,10 @@
 //! The run over the samples.
 
-use super::bins::Tables;
 use super::cache::{self, Key};
 use super::floats::tensor;
 use super::plan::runs;
 use super::requests::Requests;
-use super::sizes::sizes;
+use super::sizes::{bytes_of, sizes};
 use super::statistics::{Statistics, ValueStatistics};
 use super::watched::{Watched, watched};
 use crate::data;
@@ -30,7 +29,8 @@ const SAMPLES_IN_MEMORY: u64 = 2;
 pub struct CalibrateOptions {
     /// Threads within an operator; 0 leaves the number to the runtime.
     pub threads: usize,
-    /// Bytes that fetched values may take at once, by the sizes that they have in the first sample. Model, statistics
+    /// Bytes that fetched values may take at once, by the sizes that they have in the first sample; a remark says where
+    /// those of another are larger. Model, statistics
     /// and what the runtime needs to compute are apart. A value that alone takes more is fetched alone.
     pub memory_limit: u64,
     /// A file that the statistics are read from, if it holds what is asked for, and else written to.
@@ -70,7 +70,8 @@ pub struct Calibration {
 /// Runs a model on all samples and takes statistics of its values.
 ///
 /// The values are made outputs of a copy; the runtime optimizes the rest of it as it likes. Inputs of the model may be
-/// asked for too. Values inside the bodies of If, Loop and Scan may not.
+/// asked for too. Values inside the bodies of If, Loop and Scan may not. Inputs that the data's settings `carry` get from
+/// the second sample on what the one before it gave.
 ///
 /// # Errors
 /// * A name is of no value of the main graph, of a constant, or of a value that is no tensor of float, float16 or
@@ -87,28 +88,30 @@ pub fn calibrate(
     options: &CalibrateOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Calibration> {
-    let watched = watched(model, requests)?;
     let mut remarks = Diags::new();
-    let cached =
-        options.cache.as_deref().map(|path| Ok::<_, Error>((path, Key::of(model, source, requests)?)));
+    let cached = options.cache.as_deref().map(|path| Ok::<_, Error>((path, Key::of(model, source)?)));
     let cached = cached.transpose()?;
-    if let Some((path, key)) = &cached
-        && let Some(statistics) = cache::load(path, key, &mut remarks)?
-    {
-        remarks.extend(statistics.remarks());
-        return Ok(Calibration { statistics, runs: 0, remarks });
-    }
-    let job = Job { model, requests, source, runtime, options };
-    let plan = job.plan(&watched, &mut remarks)?;
-    let mut statistics = Statistics { samples: source.len() as u64, ..Statistics::default() };
+    let held = match &cached {
+        Some((path, key)) => cache::load(path, key, &mut remarks)?,
+        None => None,
+    };
+    let mut statistics = held.unwrap_or_default();
+    statistics.samples = source.len() as u64;
+    let lacking = statistics.lacks(requests);
+    let watched = watched(model, &lacking)?;
+    let job = Job { model, requests: &lacking, source, runtime, options };
+    let plan = if watched.is_empty() { Vec::new() } else { job.plan(&watched, &mut remarks)? };
     for (run, values) in plan.iter().enumerate() {
         let runs = plan.len();
         let mut tell = |sample| progress(Progress { run, runs, sample, samples: source.len() });
-        statistics.values.extend(job.run(values, &mut tell)?);
+        job.run(values, &mut tell, &mut remarks)?
+            .into_iter()
+            .for_each(|(name, value)| statistics.add(name, value));
     }
-    if let Some((path, key)) = &cached {
+    if let Some((path, key)) = cached.as_ref().filter(|_| !plan.is_empty()) {
         cache::save(path, key, &statistics, &mut remarks);
     }
+    statistics.values.retain(|name, _| requests.iter().any(|(asked, _)| asked == name));
     remarks.extend(statistics.remarks());
     Ok(Calibration { statistics, runs: plan.len(), remarks })
 }
@@ -151,18 +154,24 @@ impl Job<'_> {
     }
 
     /// One run over all samples.
-    fn run(&self, values: &[&Watched], tell: &mut dyn FnMut(usize)) -> Result<Observed> {
+    fn run(&self, values: &[&Watched], tell: &mut dyn FnMut(usize), remarks: &mut Diags) -> Result<Observed> {
         let (inputs, inner): (Vec<&Watched>, Vec<&Watched>) = values.iter().partition(|w| w.is_input);
-        let session = if inner.is_empty() {
+        let session = if inner.is_empty() && self.source.carried().is_empty() {
             None
         } else {
             Some(session(self.model, &inner, self.runtime, &self.session_options())?)
         };
-        let mut fetch = Fetch { session, inner: &inner, inputs: &inputs };
+        let mut fetch = Fetch {
+            session,
+            inner: &inner,
+            inputs: &inputs,
+            states: Vec::new(),
+            largest: (0, String::new()),
+        };
         let order = inner.iter().chain(&inputs);
         let observed: Observed = order.map(|w| (w.name.clone(), self.nothing_of(&w.name))).collect();
-        thread::scope(|scope| {
-            let (send, receive) = mpsc::sync_channel::<Vec<RunValue>>(0);
+        let observed = thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel::<Fetched>(0);
             let observer = scope.spawn(move || observe(observed, receive));
             let fed = (0..self.source.len()).try_for_each(|place| {
                 tell(place);
@@ -173,7 +182,16 @@ impl Job<'_> {
             drop(send);
             let observed = observer.join().expect("observing does not panic")?;
             fed.map(|()| observed)
-        })
+        })?;
+        let (bytes, sample) = fetch.largest;
+        if inner.len() > 1 && bytes > self.options.memory_limit / SAMPLES_IN_MEMORY {
+            let message = format!(
+                "the values of sample '{sample}' take {bytes} bytes, of which {SAMPLES_IN_MEMORY} samples are more than the \
+                 memory limit: they were divided over runs by the sizes of the first sample, which is smaller"
+            );
+            remarks.note("over-memory-limit", None, message);
+        }
+        Ok(observed)
     }
 
     fn nothing_of(&self, name: &str) -> ValueStatistics {
@@ -196,36 +214,57 @@ struct Fetch<'a> {
     session: Option<Box<dyn Session>>,
     inner: &'a [&'a Watched],
     inputs: &'a [&'a Watched],
+    /// What the last sample hands to the next.
+    states: Vec<RunValue>,
+    /// Bytes of the inner values of the sample that has most, and its name.
+    largest: (u64, String),
 }
+
+/// The values of a sample, and what it is called.
+type Fetched = (String, Vec<RunValue>);
 
 impl Fetch<'_> {
     /// The inner values of a sample, then its inputs.
-    fn sample(&mut self, source: &data::Source, place: usize) -> Result<Vec<RunValue>> {
-        let feeds = source.sample(place)?;
+    fn sample(&mut self, source: &data::Source, place: usize) -> Result<Fetched> {
+        let mut feeds = source.sample(place)?;
+        if !source.begins(place) {
+            for ((input, _), state) in source.carried().iter().zip(self.states.drain(..)) {
+                feeds.values.retain(|(name, _)| name != input);
+                feeds.values.push((input.clone(), state));
+            }
+        }
         let mut values = match &mut self.session {
             Some(session) => {
-                let names: Vec<&str> = self.inner.iter().map(|w| w.name.as_str()).collect();
+                let names = self.inner.iter().map(|w| &w.own_name);
+                let names: Vec<&str> = names
+                    .chain(source.carried().iter().map(|(_, output)| output))
+                    .map(String::as_str)
+                    .collect();
                 let failed = |e: RunError| e.into_error().about(&format!("sample '{}'", feeds.label));
                 session.run(&feeds.as_feeds(), &names).map_err(failed)?
             }
             None => Vec::new(),
         };
+        self.states = values.split_off(self.inner.len());
+        let bytes = values.iter().map(bytes_of).fold(0, u64::saturating_add);
+        if bytes > self.largest.0 {
+            self.largest = (bytes, feeds.label.clone());
+        }
         for input in self.inputs {
             let missing =
                 || Error::new(format!("sample '{}' does not hold this input", feeds.label)).at(&*input.name);
-            values.push(feeds.get(&input.name).ok_or_else(missing)?.clone());
+            values.push(feeds.get(&input.own_name).ok_or_else(missing)?.clone());
         }
-        Ok(values)
+        Ok((feeds.label, values))
     }
 }
 
 /// Updates the statistics with each sample that comes.
-fn observe(mut observed: Observed, samples: mpsc::Receiver<Vec<RunValue>>) -> Result<Observed> {
-    let mut tables = Tables::default();
-    for sample in samples {
-        for ((name, statistics), value) in observed.iter_mut().zip(sample) {
-            let told = tensor(&value).and_then(|tensor| statistics.observe(tensor, &mut tables));
-            told.map_err(|e| e.at(&**name))?;
+fn observe(mut observed: Observed, samples: mpsc::Receiver<Fetched>) -> Result<Observed> {
+    for (label, values) in samples {
+        for ((name, statistics), value) in observed.iter_mut().zip(values) {
+            let told = tensor(&value).and_then(|tensor| statistics.observe(tensor));
+            told.map_err(|e| e.at(&**name).about(&format!("sample '{label}'")))?;
         }
     }
     Ok(observed)

@@ -28,7 +28,7 @@ pub(super) fn sizes(
     let mut sizes: Vec<u64> = inferred.into_iter().map(Option::unwrap_or_default).collect();
     for piece in unknown.chunks(PIECE) {
         let values: Vec<&Watched> = piece.iter().map(|&i| watched[i]).collect();
-        let names: Vec<&str> = values.iter().map(|w| w.name.as_str()).collect();
+        let names: Vec<&str> = values.iter().map(|w| w.own_name.as_str()).collect();
         let mut session = session(model, &values, runtime, options)?;
         let fetched = session.run(&sample.as_feeds(), &names).map_err(RunError::into_error)?;
         for (&i, value) in piece.iter().zip(&fetched) {
@@ -38,7 +38,8 @@ pub(super) fn sizes(
     Ok(sizes)
 }
 
-fn bytes_of(value: &RunValue) -> u64 {
+/// Bytes that a value takes.
+pub(super) fn bytes_of(value: &RunValue) -> u64 {
     match value {
         RunValue::Tensor(tensor) => tensor.byte_len() as u64,
         RunValue::Optional(Some(inner)) => bytes_of(inner),

@@ -1,19 +1,21 @@
 //! What is known of the values of a model after a run.
 
 use super::average::MovingAverage;
-use super::bins::Tables;
 use super::channels::ChannelMax;
 use super::extent::Extent;
 use super::floats::with_floats;
 use super::gram::Gram;
 use super::histogram::Histogram;
 use super::method::Method;
-use super::range::{Grid, Range};
-use super::requests::Want;
+use super::range::{Levels, Range};
+use super::requests::{Requests, Want};
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Elements that are looked at more than once while they are in a fast cache.
+const BLOCK: usize = 1 << 13;
 
 /// What was observed of one value.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,28 +51,36 @@ impl ValueStatistics {
     ///
     /// # Errors
     /// The elements are of a type that is not observed, or an axis is missing or not as long as before.
-    pub(super) fn observe(&mut self, tensor: &Tensor, tables: &mut Tables) -> Result<()> {
-        with_floats(tensor, |values| self.add(values, tensor.shape(), tables))?
+    pub(super) fn observe(&mut self, tensor: &Tensor) -> Result<()> {
+        with_floats(tensor, |values| self.add(values, tensor.shape()))?
     }
 
-    fn add(&mut self, values: &[f32], shape: &[usize], tables: &mut Tables) -> Result<()> {
-        let extent = Extent::of(values);
-        self.extent.merge(&extent);
-        if extent.finite > 0 {
-            self.average.add(extent.min, extent.max);
-        }
-        if let Some(histogram) = &mut self.histogram {
-            if extent.non_finite == 0 {
-                histogram.add(values, &extent, tables);
-            } else {
-                let finite: Vec<f32> = values.iter().copied().filter(|x| x.is_finite()).collect();
-                histogram.add(&finite, &extent, tables);
+    fn add(&mut self, values: &[f32], shape: &[usize]) -> Result<()> {
+        let mut all = Extent::default();
+        for block in values.chunks(BLOCK) {
+            let extent = Extent::of(block);
+            all.merge(&extent);
+            if let Some(histogram) = &mut self.histogram {
+                histogram.add(block, &extent);
             }
+        }
+        self.extent.merge(&all);
+        if all.finite > 0 {
+            self.average.add(all.min, all.max);
         }
         for (&axis, channels) in &mut self.channels {
             channels.observe(values, shape, axis)?;
         }
         self.gram.as_mut().map_or(Ok(()), |gram| gram.observe(values, shape))
+    }
+
+    /// Takes over what it lacks from statistics of the same samples.
+    fn complete(&mut self, other: Self) {
+        self.histogram = self.histogram.take().or(other.histogram);
+        self.gram = self.gram.take().or(other.gram);
+        for (axis, channels) in other.channels {
+            self.channels.entry(axis).or_insert(channels);
+        }
     }
 
     /// What was asked for.
@@ -103,12 +113,30 @@ impl Statistics {
     ///
     /// # Errors
     /// As [`Method::range`], or the value was not asked for. The error names the value.
-    pub fn range(&self, value: &str, method: Method, grid: Grid) -> Result<Range> {
+    pub fn range(&self, value: &str, method: Method, levels: Levels) -> Result<Range> {
         let of = self
             .values
             .get(value)
             .ok_or_else(|| Error::new("no statistics were taken of this value").at(value))?;
-        method.range(of, grid).map_err(|e| e.at(value))
+        method.range(of, levels).map_err(|e| e.at(value))
+    }
+
+    /// What is asked for and not there.
+    pub(super) fn lacks(&self, requests: &Requests) -> Requests {
+        let mut left = Requests::new();
+        for (name, wants) in requests.iter() {
+            let held = self.values.get(name).map(ValueStatistics::wants).unwrap_or_default();
+            wants.difference(&held).for_each(|&want| left.add(name, want));
+        }
+        left
+    }
+
+    /// Adds what was observed of a value, to what is known of it from the same samples.
+    pub(super) fn add(&mut self, name: String, mut value: ValueStatistics) {
+        if let Some(held) = self.values.remove(&name) {
+            value.complete(held);
+        }
+        self.values.insert(name, value);
     }
 
     /// Bytes that they take: the same for any number of samples.
@@ -116,11 +144,12 @@ impl Statistics {
         self.values.iter().map(|(name, value)| name.len() + value.byte_len()).sum()
     }
 
-    /// `non-finite-values` for each value that had some, `never-observed` for each without an element.
+    /// `non-finite-values` for each value that had some, `never-observed` for each without an element, `only-zeros` for
+    /// each without another.
     pub fn remarks(&self) -> Diags {
         let mut remarks = Diags::new();
         for (name, value) in &self.values {
-            let Extent { finite, non_finite, .. } = value.extent;
+            let Extent { finite, non_finite, zeros, .. } = value.extent;
             let all = finite + non_finite;
             if non_finite > 0 {
                 let message =
@@ -128,6 +157,12 @@ impl Statistics {
                 remarks.warn("non-finite-values", Some(name), message);
             } else if all == 0 {
                 remarks.warn("never-observed", Some(name), "the value is empty in every sample");
+            }
+            if finite > 0 && finite == zeros {
+                let message = "the value is 0 in every sample, so that its range says nothing of others; give samples where \
+                               it is not, and where it is a state that one run hands to the next, say so with `carry` in \
+                               the data's settings";
+                remarks.warn("only-zeros", Some(name), message);
             }
         }
         remarks
@@ -145,11 +180,11 @@ mod tests {
     fn all_that_is_wanted_is_observed() {
         let mut value = ValueStatistics::new(&ALL.into());
         let tensor = Tensor::from_slice(&[2, 2], &[1.0f32, -2.0, f32::NAN, 3.0]).unwrap();
-        value.observe(&tensor, &mut Tables::default()).unwrap();
+        value.observe(&tensor).unwrap();
         assert_eq!(value.wants(), ALL.into());
         assert_eq!((value.extent.min, value.extent.max, value.extent.non_finite), (-2.0, 3.0, 1));
         assert_eq!(value.average.ends(), Some((-2.0, 3.0)));
-        assert_eq!(value.histogram.as_ref().unwrap().counts().iter().sum::<u64>(), 3);
+        assert_eq!(value.histogram.as_ref().unwrap().bins().map(|bin| bin.count).sum::<u64>(), 3);
         assert_eq!(value.histogram.as_ref().unwrap().extent(), &value.extent);
         assert_eq!(value.channels[&-1].maxima(), [1.0, 3.0]);
         assert_eq!(value.gram.as_ref().unwrap().rows(), 1);
@@ -158,11 +193,16 @@ mod tests {
     #[test]
     fn errors_and_remarks_name_the_value() {
         let mut statistics = Statistics::default();
-        assert_eq!(statistics.range("x", Method::MinMax, Grid::INT8).unwrap_err().node(), Some("x"));
+        assert_eq!(statistics.range("x", Method::MinMax, Levels::INT8).unwrap_err().node(), Some("x"));
         statistics.values.insert("x".to_owned(), ValueStatistics::default());
-        assert_eq!(statistics.range("x", Method::MinMax, Grid::INT8).unwrap_err().node(), Some("x"));
+        assert_eq!(statistics.range("x", Method::MinMax, Levels::INT8).unwrap_err().node(), Some("x"));
         let remarks = statistics.remarks();
         let codes: Vec<_> = remarks.iter().map(|d| (d.code, d.at.as_deref())).collect();
         assert_eq!(codes, [("never-observed", Some("x"))]);
+        let mut zeros = ValueStatistics::default();
+        zeros.observe(&Tensor::vector(&[0.0f32, -0.0, 0.0])).unwrap();
+        statistics.values.insert("x".to_owned(), zeros);
+        let codes: Vec<_> = statistics.remarks().iter().map(|d| (d.code, d.at.clone().unwrap())).collect();
+        assert_eq!(codes, [("only-zeros", "x".to_owned())]);
     }
 }

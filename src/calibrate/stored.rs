@@ -4,7 +4,7 @@ use super::average::MovingAverage;
 use super::channels::ChannelMax;
 use super::extent::Extent;
 use super::gram::Gram;
-use super::histogram::{BINS, FINEST, HALF, Histogram, WIDEST};
+use super::histogram::{Histogram, OCTAVES};
 use super::statistics::{Statistics, ValueStatistics};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -52,9 +52,14 @@ struct StoredExtent {
 
 #[derive(Clone, PartialEq, Message)]
 struct StoredHistogram {
-    #[prost(sint32, tag = "1")]
-    exponent: i32,
-    #[prost(uint64, repeated, tag = "2")]
+    /// By sign and exponent.
+    #[prost(btree_map = "uint32, message", tag = "3")]
+    octaves: BTreeMap<u32, StoredOctave>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredOctave {
+    #[prost(uint64, repeated, tag = "1")]
     counts: Vec<u64>,
 }
 
@@ -98,10 +103,7 @@ impl From<&ValueStatistics> for StoredValue {
         Self {
             extent: StoredExtent { min, max, finite, zeros, non_finite },
             average: vec![average_min, average_max, weight],
-            histogram: value
-                .histogram
-                .as_ref()
-                .map(|h| StoredHistogram { exponent: h.exponent, counts: h.counts.clone() }),
+            histogram: value.histogram.as_ref().map(StoredHistogram::of),
             channels: value
                 .channels
                 .iter()
@@ -137,12 +139,16 @@ impl StoredValue {
 }
 
 impl StoredHistogram {
+    fn of(histogram: &Histogram) -> Self {
+        let octave =
+            |octave: usize| Some((octave as u32, StoredOctave { counts: histogram.octave(octave)? }));
+        Self { octaves: (0..OCTAVES).filter_map(octave).collect() }
+    }
+
     fn read(self, extent: Extent) -> Option<Histogram> {
-        let sum = self.counts.iter().try_fold(0u64, |sum, &count| sum.checked_add(count));
-        let is_whole = self.counts.len() == BINS && sum == Some(extent.finite);
-        let holds =
-            is_whole && (FINEST..=WIDEST).contains(&self.exponent) && extent.zeros <= self.counts[HALF];
-        holds.then_some(Histogram { exponent: self.exponent, counts: self.counts, extent })
+        let octaves: Vec<(usize, Vec<u64>)> =
+            self.octaves.into_iter().map(|(octave, stored)| (octave as usize, stored.counts)).collect();
+        Histogram::of_octaves(&octaves, extent)
     }
 }
 

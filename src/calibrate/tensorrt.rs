@@ -17,35 +17,45 @@ use std::path::Path;
 /// Levels above zero of TensorRT's int8.
 const LEVELS: f32 = 127.0;
 
-/// Reads the ranges of all tensors in a calibration cache of TensorRT, by name.
+/// Reads the ranges of all tensors in a calibration cache of TensorRT, by name. [`scales_from_tensorrt_cache`] gives the
+/// scales as they are there: `127 * scale` is rounded, so that of a range may differ in the last place.
+///
+/// # Errors
+/// As [`scales_from_tensorrt_cache`].
+pub fn ranges_from_tensorrt_cache(path: &Path) -> Result<BTreeMap<String, Range>> {
+    let scales = scales_from_tensorrt_cache(path)?;
+    Ok(scales.into_iter().map(|(name, scale)| (name, Range::around_zero(scale * LEVELS))).collect())
+}
+
+/// Reads the scales of all tensors in a calibration cache of TensorRT, by name: of `-127` to `127`, bit by bit.
 ///
 /// # Errors
 /// The file cannot be read, its first line is not that of such a cache, a line is not a name and a scale, a scale is
 /// negative or no number or too large, or a name comes twice. The error names file and line.
-pub fn ranges_from_tensorrt_cache(path: &Path) -> Result<BTreeMap<String, Range>> {
+pub fn scales_from_tensorrt_cache(path: &Path) -> Result<BTreeMap<String, f32>> {
     let text = std::fs::read(path).map_err(|e| Error::from(e).in_file(path))?;
     let text = std::str::from_utf8(&text).map_err(|_| not_a_cache().in_file(path))?;
     parse(text).map_err(|e| e.in_file(path))
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, Range>> {
+fn parse(text: &str) -> Result<BTreeMap<String, f32>> {
     let mut lines = text.lines().enumerate();
     let header = lines.next().map(|(_, line)| line.trim()).unwrap_or_default();
     if !(header.starts_with("TRT-") && header.contains("Calibration")) {
         return Err(not_a_cache());
     }
-    let mut ranges = BTreeMap::new();
+    let mut scales = BTreeMap::new();
     for (at, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-        let (name, range) = entry(line).map_err(|what| wrong(at, what))?;
-        if ranges.insert(name.to_owned(), range).is_some() {
+        let (name, scale) = entry(line).map_err(|what| wrong(at, what))?;
+        if scales.insert(name.to_owned(), scale).is_some() {
             return Err(wrong(at, &format!("'{name}' comes twice")));
         }
     }
-    Ok(ranges)
+    Ok(scales)
 }
 
 /// Names may hold colons; the last one ends the name.
-fn entry(line: &str) -> Result<(&str, Range), &'static str> {
+fn entry(line: &str) -> Result<(&str, f32), &'static str> {
     let (name, digits) = line.trim().rsplit_once(':').ok_or("there is no colon between name and scale")?;
     let digits = digits.trim();
     let is_hex = digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
@@ -55,7 +65,7 @@ fn entry(line: &str) -> Result<(&str, Range), &'static str> {
     if !(limit.is_finite() && limit >= 0.0) {
         return Err("the scale is negative, no number or too large");
     }
-    Ok((name.trim(), Range::around_zero(limit)))
+    Ok((name.trim(), scale))
 }
 
 fn wrong(line: usize, what: &str) -> Error {
@@ -79,8 +89,13 @@ mod tests {
         let text = format!(
             "{HEADER}\r\ninput: 3c010a14\r\n\n(Unnamed Layer* 5) [Fully: Connected]_output: 3f800000\nz: 0\n"
         );
-        let ranges = parse(&text).unwrap();
-        assert_eq!(ranges.len(), 3);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.cache");
+        std::fs::write(&path, text).unwrap();
+        let (ranges, scales) =
+            (ranges_from_tensorrt_cache(&path).unwrap(), scales_from_tensorrt_cache(&path).unwrap());
+        assert_eq!((ranges.len(), scales.len()), (3, 3));
+        assert_eq!(scales["input"].to_bits(), 0x3c01_0a14);
         assert_eq!(ranges["input"].max, 127.0 * f32::from_bits(0x3c01_0a14));
         assert_eq!(ranges["(Unnamed Layer* 5) [Fully: Connected]_output"], Range { min: -127.0, max: 127.0 });
         assert_eq!(ranges["z"], Range::default());

@@ -9,7 +9,10 @@ use rustc_hash::FxHashMap;
 /// A value that is observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Watched {
+    /// As it is asked for.
     pub(super) name: String,
+    /// As the model has it.
+    pub(super) own_name: String,
     pub(super) value: ValueId,
     /// Whether the sample itself holds it.
     pub(super) is_input: bool,
@@ -28,12 +31,14 @@ pub(super) fn watched(model: &Model, requests: &Requests) -> Result<Vec<Watched>
         })?;
         refuse(model, value)?;
         let is_input = matches!(model.graph.value(value).def(), Def::Input { .. });
-        Ok(Watched { name: name.to_owned(), value, is_input })
+        let own_name = model.graph.value(value).name().to_string();
+        Ok(Watched { name: name.to_owned(), own_name, value, is_input })
     };
     requests.iter().map(|(name, _)| one(name).map_err(|e: Error| e.at(name))).collect()
 }
 
-/// Values by name; those of the main graph go before those inside bodies.
+/// Values by name; those of the main graph go before those inside bodies, and their names before what they were once
+/// called.
 fn by_name(model: &Model) -> FxHashMap<&str, ValueId> {
     let graph = &model.graph;
     let mut names: FxHashMap<&str, ValueId> = FxHashMap::default();
@@ -46,6 +51,11 @@ fn by_name(model: &Model) -> FxHashMap<&str, ValueId> {
             names.insert(name, value);
         } else {
             names.entry(name).or_insert(value);
+        }
+    }
+    for value in graph.value_ids().filter(|&value| graph.region_of(value) == Some(RegionId::ROOT)) {
+        if !matches!(graph.value(value).def(), Def::Dead) {
+            graph.value(value).origins().iter().for_each(|name| _ = names.entry(name).or_insert(value));
         }
     }
     names

@@ -65,6 +65,7 @@ impl Progress for Bar {
             }
             Step::Rank(at, of) => self.counted("ranking nodes", at, of, ""),
             Step::Smooth(at, of) => self.counted("looking at channels", at, of, ""),
+            Step::Round(at, of) => self.counted("rounding weights", at, of, ""),
             Step::Correct(at, of) => self.counted("correcting biases", at, of, ""),
             Step::Judge(at, of) => self.counted("measuring accuracy", at, of, ""),
             Step::Time(at, of) => self.counted("timing", at, of, ""),

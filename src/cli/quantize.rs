@@ -5,7 +5,7 @@ use super::args::{Placement, Shape, SizeArgs, target, two_on_one_stream};
 use super::screen::Screen;
 use crate::calibrate::{DEFAULT_MEMORY_LIMIT, Method};
 use crate::error::{Error, Result};
-use crate::pipeline::{DEFAULT_METHOD, Evidence, QuantizeJob, quantize};
+use crate::pipeline::{Evidence, QuantizeJob, quantize};
 use crate::recipe::{DataSpec, ImageSpec, TextSpec};
 use crate::report::{self, QuantizeReport};
 use crate::runtime::Preferences;
@@ -84,9 +84,10 @@ struct DataArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Numbers")]
 struct NumberArgs {
-    /// How ranges are chosen: minmax, moving-average, percentile[:P], entropy or mse
-    #[arg(long, value_name = "METHOD", default_value_t = DEFAULT_METHOD, value_parser = method)]
-    method: Method,
+    /// How ranges are chosen: minmax, moving-average, percentile[:P], entropy or mse. Left out, minmax for what matrix
+    /// products read, and mse for all else
+    #[arg(long, value_name = "METHOD", value_parser = method)]
+    method: Option<Method>,
     /// Bits of a weight: 8, or 7, which cannot overflow on processors without VNNI
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(7..=8))]
     weight_bits: u8,
@@ -96,6 +97,9 @@ struct NumberArgs {
     /// Do not divide channels of values that differ much in size, weights multiplied with the same
     #[arg(long)]
     no_smoothing: bool,
+    /// Round weights to the nearest number, not up or down by what the samples say
+    #[arg(long)]
+    no_adaptive_rounding: bool,
     /// Do not shift biases by what rounding shifts the means of their channels
     #[arg(long)]
     no_bias_correction: bool,
@@ -190,6 +194,7 @@ fn job(args: &QuantizeArgs) -> Result<QuantizeJob> {
         keep_float: numbers.keep_float.clone(),
         min_sqnr_db: numbers.min_sqnr,
         smooth: !numbers.no_smoothing,
+        adaptive_rounding: !numbers.no_adaptive_rounding,
         bias_correction: !numbers.no_bias_correction,
         write_plan: numbers.write_plan.clone(),
         verify: !proof.no_verify,

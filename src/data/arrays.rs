@@ -117,7 +117,7 @@ impl Samples for Arrays {
             Shape::EachFor(input) => vec![(input.clone(), npy_value(path, inputs.find(input))?)],
             Shape::Each if self.listing.kind == Kind::DataSet => data_set(path, inputs)?,
             Shape::Each => {
-                let arrays = npy::read_zip(path, |name| inputs.find(name).and_then(Input::dtype))?;
+                let arrays = npy::read_zip(path, |name| inputs.find(name)).map_err(|e| e.with_help(HELP))?;
                 arrays.into_iter().map(|(name, tensor)| (name, RunValue::Tensor(tensor))).collect()
             }
         };
@@ -125,10 +125,11 @@ impl Samples for Arrays {
     }
 }
 
+/// What to do with an array that does not fit its input.
+const HELP: &str = "save it in that type and shape";
+
 fn npy_value(path: &Path, input: Option<&Input>) -> Result<RunValue> {
-    let value = npy::read_file(path, input.and_then(Input::dtype)).map(RunValue::Tensor)?;
-    input.map_or(Ok(()), |input| input.check(&value)).map_err(|e| e.in_file(path))?;
-    Ok(value)
+    npy::read_file(path, input).map(RunValue::Tensor).map_err(|e| e.with_help(HELP))
 }
 
 /// `input_0.pb`, … by number.

@@ -10,7 +10,7 @@ use crate::tensor::{Tensor, element_count};
 use std::collections::BTreeMap;
 
 /// More elements than this are never made: a wrong shape must not exhaust memory.
-const MOST_ELEMENTS: usize = 1 << 28;
+const MOST_ELEMENTS: usize = 1 << 24;
 /// Whole numbers up to here are numbers of `f64` too.
 const MOST_EXACT: u64 = 1 << 53;
 
@@ -128,8 +128,8 @@ fn vector_shape(input: &Input, sizes: &BTreeMap<String, usize>, count: usize) ->
 
 fn filled(value: Scalar, shape: &[usize]) -> Result<Vec<f64>> {
     let count = element_count(shape).filter(|&count| count <= MOST_ELEMENTS);
-    let count =
-        count.ok_or_else(|| Error::new(format!("a tensor of shape {shape:?} is too large to make")))?;
+    let count = count
+        .ok_or_else(|| Error::new(format!("the shape {shape:?} has more than {MOST_ELEMENTS} elements")))?;
     Ok(vec![number(value)?; count])
 }
 

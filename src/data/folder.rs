@@ -1,7 +1,7 @@
 //! The files of a folder and of those inside it, sorted, all of one kind.
 //!
 //! Files and folders whose name begins with a dot are passed over, and links to folders are not followed. Files of no
-//! kind that is read are left out and counted.
+//! kind that is read are left out and counted, and so are folders that are not looked into.
 
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -61,6 +61,8 @@ pub(super) struct Listing {
     pub(super) files: Vec<PathBuf>,
     /// Files of no kind that is read.
     pub(super) ignored: Vec<PathBuf>,
+    /// Folders that are not looked into: links, and those too far inside.
+    pub(super) closed: Vec<PathBuf>,
 }
 
 impl Listing {
@@ -79,12 +81,18 @@ impl Listing {
         let unread = || Error::new("not a kind of file that is read").in_file(path).with_help(READ);
         let kind = Kind::of(path).ok_or_else(unread)?;
         let root = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Ok(Self { root, kind, files: vec![path.to_path_buf()], ignored: Vec::new() })
+        Ok(Self { root, kind, files: vec![path.to_path_buf()], ignored: Vec::new(), closed: Vec::new() })
     }
 
     fn of_folder(folder: &Path) -> Result<Self> {
         let entries = sorted_entries(folder)?;
-        let data_sets = |files| Self { root: folder.into(), kind: Kind::DataSet, files, ignored: Vec::new() };
+        let data_sets = |files| Self {
+            root: folder.into(),
+            kind: Kind::DataSet,
+            files,
+            ignored: Vec::new(),
+            closed: Vec::new(),
+        };
         if is_data_set(&entries) {
             return Ok(data_sets(vec![folder.to_path_buf()]));
         }
@@ -100,7 +108,13 @@ impl Listing {
                 .in_file(folder)
                 .with_help(READ));
         };
-        Ok(Self { root: folder.into(), kind, files: found.files, ignored: found.ignored })
+        Ok(Self {
+            root: folder.into(),
+            kind,
+            files: found.files,
+            ignored: found.ignored,
+            closed: found.closed,
+        })
     }
 
     /// What a file is called: its path inside the folder.
@@ -118,6 +132,7 @@ struct Found {
     kind: Option<(Kind, PathBuf)>,
     files: Vec<PathBuf>,
     ignored: Vec<PathBuf>,
+    closed: Vec<PathBuf>,
 }
 
 impl Found {
@@ -125,6 +140,7 @@ impl Found {
         for path in entries {
             if path.is_dir() {
                 if path.is_symlink() || depth == DEEPEST {
+                    self.closed.push(path);
                     continue;
                 }
                 let inside = sorted_entries(&path)?;
@@ -206,6 +222,17 @@ mod tests {
         let labels: Vec<String> = listing.files.iter().map(|f| listing.label(f)).collect();
         assert_eq!(labels, ["cat/a.webp", "cat/b.webp", "s9.JPG", "s10.png"]);
         assert_eq!((listing.kind, listing.ignored.len()), (Kind::Image, 1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_that_are_not_looked_into_are_named() {
+        let deep = ["d"; DEEPEST + 1].join("/");
+        let folder = folder(&["a.png", &format!("{deep}/b.png")]);
+        std::os::unix::fs::symlink(folder.path().join("d"), folder.path().join("link")).unwrap();
+        let listing = Listing::of(folder.path()).unwrap();
+        assert_eq!((listing.files.len(), listing.closed.len()), (1, 2));
+        assert!(listing.closed.iter().any(|path| path.ends_with("link")));
     }
 
     #[test]

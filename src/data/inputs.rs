@@ -5,7 +5,7 @@ use super::constants::Constants;
 use crate::error::{Error, Result};
 use crate::ir::{Def, Dim, Model, TensorType, Type, ValueId};
 use crate::runtime::RunValue;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use std::path::{Path, PathBuf};
 
 /// The inputs that a caller must give, in order: those without a default.
@@ -45,10 +45,20 @@ impl Input {
         self.ty.as_ref()?.as_tensor()?.shape.as_deref()
     }
 
-    fn misfit(&self, ty: &TensorType, tensor: &Tensor) -> Error {
-        let error = Error::new(format!("{}{:?} for an input of {ty}", tensor.dtype(), tensor.shape()));
-        let error = error.at(&*self.name);
-        match batch_of(ty, tensor) {
+    /// Whether a tensor of this type and shape is one for the input.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(super) fn check_tensor(&self, dtype: DType, shape: &[usize]) -> Result<()> {
+        match &self.ty {
+            Some(Type::Tensor(ty)) if !fits(ty, dtype, shape) => Err(self.misfit(ty, dtype, shape)),
+            _ => Ok(()),
+        }
+    }
+
+    fn misfit(&self, ty: &TensorType, dtype: DType, shape: &[usize]) -> Error {
+        let error = Error::new(format!("{dtype}{shape:?} for an input of {ty}")).at(&*self.name);
+        match batch_of(ty, dtype, shape) {
             Some(batch) => error.with_help(format!(
                 "the model takes {batch} samples at once: give .npz files of so many, or export it with a batch of 1"
             )),
@@ -60,8 +70,9 @@ impl Input {
     pub(super) fn check(&self, value: &RunValue) -> Result<()> {
         match (&self.ty, value) {
             (None, _) => Ok(()),
-            (Some(Type::Tensor(ty)), RunValue::Tensor(tensor)) if fits(ty, tensor) => Ok(()),
-            (Some(Type::Tensor(ty)), RunValue::Tensor(tensor)) => Err(self.misfit(ty, tensor)),
+            (Some(Type::Tensor(_)), RunValue::Tensor(tensor)) => {
+                self.check_tensor(tensor.dtype(), tensor.shape())
+            }
             (Some(Type::Sequence(_)), RunValue::Sequence(_)) | (Some(Type::Optional(_)), _) => Ok(()),
             (Some(Type::Map(..)), RunValue::Map(..)) => Ok(()),
             (Some(ty), _) => {
@@ -72,19 +83,19 @@ impl Input {
 }
 
 /// The size of the batch that a model insists on, where one sample would fit but for that.
-fn batch_of(ty: &TensorType, tensor: &Tensor) -> Option<u64> {
+fn batch_of(ty: &TensorType, dtype: DType, shape: &[usize]) -> Option<u64> {
     let (first, rest) = ty.shape.as_deref()?.split_first()?;
-    let sample = tensor.reshaped(tensor.shape().strip_prefix(&[1])?).ok()?;
+    let sample = shape.strip_prefix(&[1])?;
     let one = TensorType { dtype: ty.dtype, shape: Some(rest.into()) };
-    first.as_fixed().filter(|&batch| batch > 1 && fits(&one, &sample))
+    first.as_fixed().filter(|&batch| batch > 1 && fits(&one, dtype, sample))
 }
 
-fn fits(ty: &TensorType, tensor: &Tensor) -> bool {
+fn fits(ty: &TensorType, dtype: DType, shape: &[usize]) -> bool {
     let dims_fit = |dims: &[Dim]| {
-        dims.len() == tensor.rank()
-            && dims.iter().zip(tensor.shape()).all(|(d, &n)| d.as_fixed().is_none_or(|d| d == n as u64))
+        dims.len() == shape.len()
+            && dims.iter().zip(shape).all(|(d, &n)| d.as_fixed().is_none_or(|d| d == n as u64))
     };
-    ty.dtype == tensor.dtype() && ty.shape.as_deref().is_none_or(dims_fit)
+    ty.dtype == dtype && ty.shape.as_deref().is_none_or(dims_fit)
 }
 
 /// All inputs of a model, in order.

@@ -4,6 +4,7 @@
 //! (UTF-32, written as UTF-8) and `S`. A void type of the right width (`V1`, `V2`: what NumPy knows `bfloat16` and
 //! the 8-bit floats as) is taken for what the model wants. Pickled objects are refused.
 
+use super::inputs::Input;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor, element_count};
 use bytes::Bytes;
@@ -17,8 +18,19 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 const MOST_HEADER: usize = 1 << 16;
 
 /// Reads one array of a file or archive member of so many bytes. What the header says is held against these before any
-/// data is read or expanded. `wanted` is the element type that the model declares; it only decides what a void type means.
-pub(super) fn read(mut source: impl Read, length: u64, wanted: Option<DType>) -> Result<Tensor> {
+/// data is read or expanded, and against the input that the array is for, where that is known.
+pub(super) fn read(source: impl Read, length: u64, input: Option<&Input>) -> Result<Tensor> {
+    let check = |dtype, shape: &[usize]| input.map_or(Ok(()), |input| input.check_tensor(dtype, shape));
+    read_checked(source, length, input.and_then(Input::dtype), check)
+}
+
+/// `wanted` only decides what a void type means.
+fn read_checked(
+    mut source: impl Read,
+    length: u64,
+    wanted: Option<DType>,
+    check: impl FnOnce(DType, &[usize]) -> Result<()>,
+) -> Result<Tensor> {
     let start = part(&mut source, MAGIC.len() + 2)?;
     let version = start.strip_prefix(MAGIC).ok_or_else(|| damaged("the first bytes are others"))?[0];
     let digits = match version {
@@ -47,6 +59,7 @@ pub(super) fn read(mut source: impl Read, length: u64, wanted: Option<DType>) ->
     if left != size as u64 {
         return Err(damaged(&format!("{left} bytes of data where {descr}{shape:?} has {size}")));
     }
+    check(kind.dtype(), &shape)?;
     let data = part(&mut source, size)?;
     if source.read(&mut [0])? > 0 {
         return Err(damaged("there is more of it than its length says"));
@@ -67,17 +80,20 @@ fn part(source: &mut impl Read, count: usize) -> Result<Vec<u8>> {
 }
 
 /// Reads one `.npy` file.
-pub(super) fn read_file(path: &Path, wanted: Option<DType>) -> Result<Tensor> {
+pub(super) fn read_file(path: &Path, input: Option<&Input>) -> Result<Tensor> {
     let open = || -> Result<Tensor> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        read(file, length, wanted)
+        read(file, length, input)
     };
     open().map_err(|e| e.in_file(path))
 }
 
 /// Reads an `.npz` file: arrays by name, sorted.
-pub(super) fn read_zip(path: &Path, wanted: impl Fn(&str) -> Option<DType>) -> Result<Vec<(String, Tensor)>> {
+pub(super) fn read_zip<'a>(
+    path: &Path,
+    input: impl Fn(&str) -> Option<&'a Input>,
+) -> Result<Vec<(String, Tensor)>> {
     let bad = |e: &dyn std::fmt::Display| Error::new(format!("not an .npz archive: {e}")).in_file(path);
     let file = File::open(path).map_err(|e| Error::from(e).in_file(path))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|e| bad(&e))?;
@@ -87,7 +103,7 @@ pub(super) fn read_zip(path: &Path, wanted: impl Fn(&str) -> Option<DType>) -> R
         let file = entry.name().map_err(|e| bad(&e))?.into_owned();
         let Some(name) = file.strip_suffix(".npy") else { continue };
         let length = entry.size();
-        let tensor = read(entry, length, wanted(name)).map_err(|e| e.in_file(path).at(name))?;
+        let tensor = read(entry, length, input(name)).map_err(|e| e.in_file(path).at(name))?;
         arrays.push((name.to_owned(), tensor));
     }
     arrays.sort_by(|a, b| a.0.cmp(&b.0));
@@ -167,6 +183,13 @@ impl Kind {
             _ => return Err(unknown()),
         };
         Ok(Self::Numbers { dtype, big_endian })
+    }
+
+    fn dtype(&self) -> DType {
+        match self {
+            Self::Numbers { dtype, .. } => *dtype,
+            Self::Unicode { .. } | Self::Strings { .. } => DType::String,
+        }
     }
 
     fn width(&self) -> usize {
@@ -265,7 +288,7 @@ mod tests {
     }
 
     fn read(bytes: &Bytes, wanted: Option<DType>) -> Result<Tensor> {
-        super::read(&bytes[..], bytes.len() as u64, wanted)
+        read_checked(&bytes[..], bytes.len() as u64, wanted, |_, _| Ok(()))
     }
 
     #[test]
@@ -287,6 +310,21 @@ mod tests {
         long.extend([2, 0, 255, 255, 255, 255]);
         let error = super::read((&long[..]).chain(std::io::repeat(0)), u64::MAX, None).unwrap_err();
         assert!(error.message().contains("header is too long"), "{error}");
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_is_refused_before_the_data_are_read() {
+        struct Untouched;
+        impl Read for Untouched {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                panic!("the data were read");
+            }
+        }
+        let start = npy(1, "<f4", "False", "(1048576, 1048576)", &[]);
+        let length = start.len() as u64 + (4 << 40);
+        let check = |dtype: DType, shape: &[usize]| Err(Error::new(format!("{dtype}{shape:?}")));
+        let error = read_checked((&start[..]).chain(Untouched), length, None, check).unwrap_err();
+        assert_eq!(error.message(), "float[1048576, 1048576]");
     }
 
     #[test]

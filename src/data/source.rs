@@ -33,6 +33,10 @@ pub(super) trait Samples: Send + Sync {
     fn name(&self, file: &Path) -> String;
     /// Reads a sample.
     fn read(&self, at: usize, inputs: &Inputs) -> Result<Sample>;
+    /// Whether a sample has nothing to do with the one before it.
+    fn begins(&self, at: usize) -> bool {
+        at == 0
+    }
     /// What decides the samples beside their files, as text: settings with presets spelled out.
     fn settings(&self) -> String {
         String::new()
@@ -50,7 +54,10 @@ pub struct Source {
     samples: Box<dyn Samples>,
     inputs: Inputs,
     constants: Constants,
-    shuffle: Shuffle,
+    /// Inputs, and the outputs that they are taken from.
+    carried: Vec<(String, String)>,
+    /// `None` where one sample follows from the other.
+    shuffle: Option<Shuffle>,
     len: usize,
     spec: DataSpec,
     random: bool,
@@ -85,11 +92,17 @@ impl Source {
             let message = format!("{count} files are of no kind that is read, and were left out");
             remarks.note("unread-files", Some(&first.display().to_string()), message);
         }
+        if let Some(first) = listing.closed.first() {
+            let count = listing.closed.len();
+            let message = format!("{count} folders are links or too far inside, and were not looked into");
+            remarks.warn("unread-folders", Some(&first.display().to_string()), message);
+        }
+        let carried = carried(model, spec, &inputs, &constants)?;
         let samples = of_kind(listing, spec, &inputs, &constants).map_err(|e| e.in_file(path))?;
         if samples.len() == 0 {
             return Err(Error::new("there is no sample in this file or folder").in_file(path));
         }
-        Self::new(samples, inputs, constants, spec, remarks)
+        Self::new(samples, inputs, constants, carried, spec, remarks)
     }
 
     /// Makes samples from what the model says of its inputs: numbers without meaning, in sizes on which it runs. Each has
@@ -100,12 +113,13 @@ impl Source {
     pub fn random(model: &Model, spec: &DataSpec, session: &mut dyn Session) -> Result<Self> {
         let inputs = Inputs::of(model);
         let constants = Constants::of(&spec.constants, &inputs)?;
+        let carried = carried(model, spec, &inputs, &constants)?;
         let count = spec.max_samples.unwrap_or(RANDOM_SAMPLES);
         let random = Random::find(model, &inputs, &constants, spec.seed, count, session)?;
         let mut remarks = Diags::new();
         let message = "the samples are random numbers, not data: what is measured on them need not hold for real inputs";
         remarks.warn("random-data", None, message);
-        let mut source = Self::new(Box::new(random), inputs, constants, spec, remarks)?;
+        let mut source = Self::new(Box::new(random), inputs, constants, carried, spec, remarks)?;
         source.random = true;
         Ok(source)
     }
@@ -114,6 +128,7 @@ impl Source {
         samples: Box<dyn Samples>,
         inputs: Inputs,
         constants: Constants,
+        carried: Vec<(String, String)>,
         spec: &DataSpec,
         remarks: Diags,
     ) -> Result<Self> {
@@ -123,8 +138,18 @@ impl Source {
             );
         }
         let len = samples.len().min(spec.max_samples.unwrap_or(usize::MAX));
-        let shuffle = Shuffle::new(samples.len(), spec.seed);
-        Ok(Self { samples, inputs, constants, shuffle, len, spec: spec.clone(), random: false, remarks })
+        let shuffle = carried.is_empty().then(|| Shuffle::new(samples.len(), spec.seed));
+        Ok(Self {
+            samples,
+            inputs,
+            constants,
+            carried,
+            shuffle,
+            len,
+            spec: spec.clone(),
+            random: false,
+            remarks,
+        })
     }
 
     /// How many samples are taken.
@@ -150,7 +175,21 @@ impl Source {
     /// There is no such place.
     pub fn sample(&self, place: usize) -> Result<FeedSet> {
         assert!(place < self.len, "sample {place} of {}", self.len);
-        self.read(self.shuffle.at(place))
+        self.read(self.at(place))
+    }
+
+    /// Inputs that are a state, each with the output that hands it to the next sample. Whoever runs the samples does so.
+    pub fn carried(&self) -> &[(String, String)] {
+        &self.carried
+    }
+
+    /// Whether the sample at a place begins with the state that it holds itself.
+    pub fn begins(&self, place: usize) -> bool {
+        self.samples.begins(self.at(place))
+    }
+
+    fn at(&self, place: usize) -> usize {
+        self.shuffle.as_ref().map_or(place, |shuffle| shuffle.at(place))
     }
 
     fn read(&self, at: usize) -> Result<FeedSet> {
@@ -169,7 +208,7 @@ impl Source {
             print.file("", file)?;
         }
         for place in 0..self.len {
-            let at = self.shuffle.at(place);
+            let at = self.at(place);
             print.sample(&self.samples.label(at));
             for file in self.samples.files(at)? {
                 print.file(&self.samples.name(&file), &file)?;
@@ -184,10 +223,35 @@ impl Source {
     }
 
     /// What a report should say of the samples: `random-data` where they are made, `unread-files` where a folder holds
-    /// files of other kinds.
+    /// files of other kinds, `unread-folders` where one is a link or too far inside.
     pub fn remarks(&self) -> &Diags {
         &self.remarks
     }
+}
+
+/// Inputs that are handed on, and the outputs that they are taken from.
+fn carried(
+    model: &Model,
+    spec: &DataSpec,
+    inputs: &Inputs,
+    constants: &Constants,
+) -> Result<Vec<(String, String)>> {
+    let setting = "`carry` of the data's settings";
+    let outputs: Vec<&str> =
+        model.graph.root().outputs().map(|v| model.graph.value(v).name().as_ref()).collect();
+    let one = |(input, output): (&String, &String)| {
+        let input = &inputs.named(input).map_err(|e| e.about(setting))?.name;
+        if !outputs.contains(&output.as_str()) {
+            return Err(Error::new(format!("{setting}: the model has no output '{output}'"))
+                .with_help(format!("its outputs are {}", outputs.join(", "))));
+        }
+        if !constants.gives(input) {
+            return Err(Error::new(format!("{setting}: nothing says how '{input}' begins"))
+                .with_help("give it under `constants` in the data's settings, such as 0"));
+        }
+        Ok((input.clone(), output.clone()))
+    };
+    spec.carry.iter().map(one).collect()
 }
 
 fn of_kind(

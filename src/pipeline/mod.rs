@@ -34,7 +34,7 @@ pub use optimize::{OptimizeJob, optimize};
 pub use options::{Growth, Options, find};
 pub use progress::{Progress, Silent, Step};
 pub use proof::Proof;
-pub use quantize::{DEFAULT_METHOD, Evidence, QuantizeJob, quantize};
+pub use quantize::{Evidence, QuantizeJob, quantize};
 pub use registry::{Entry, registry};
 pub use run::{Means, Outcome, Ran, run};
 pub use sizes::Sizes;

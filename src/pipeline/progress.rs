@@ -28,6 +28,8 @@ pub enum Step<'a> {
     Rank(usize, usize),
     /// Looks at channels of values: has run so many samples of so many.
     Smooth(usize, usize),
+    /// Chooses how weights are rounded: has run so many samples of so many.
+    Round(usize, usize),
     /// Measures what rounding shifts the means by: has run so many samples of so many.
     Correct(usize, usize),
     /// Holds the result against the original: has run so many samples of so many.

@@ -122,6 +122,11 @@ fn shifted(old: Option<&Tensor>, shift: &[f32]) -> Option<Tensor> {
     Tensor::from_slice(old.shape(), &sum).ok()
 }
 
+/// Whether a product has a bias to correct.
+pub(super) fn has_bias(graph: &Graph, node: NodeId) -> bool {
+    Bias::of(graph, node).is_some()
+}
+
 /// Where the bias of a product is.
 enum Bias {
     /// An operand of its own; perhaps not there yet.

@@ -13,6 +13,7 @@
 //! | `sheet` | a plan as a text that is read, changed and fed back |
 //! | `smooth` | channels of inputs divided by numbers that their weights are multiplied with |
 //! | `probe` | small numbers about values of a model, computed in the graph itself |
+//! | `rounding` | weights rounded up or down by what the samples say |
 //! | `twins` | products beside themselves in whole numbers, in one graph |
 //! | `correct` | biases that take back what rounding shifts the mean by |
 //! | `sensitivity` | how much each node loses by itself, all in one run |
@@ -28,6 +29,7 @@ mod layers;
 mod place;
 mod plan;
 mod probe;
+mod rounding;
 mod sensitivity;
 mod sheet;
 mod smooth;
@@ -42,6 +44,7 @@ pub use labels::Labels;
 pub use layers::Layer;
 pub use place::{Place, place};
 pub use plan::{plan, wanted, wanted_by};
+pub use rounding::{Rounding, roundings};
 pub use sensitivity::{Sensitivity, sensitivities};
 pub use sheet::{Compute, Sheet, SheetCorrection, SheetNode, SheetSmoothing, SheetValue};
 pub use smooth::{Smoothing, divisible, smooth, smoothings};

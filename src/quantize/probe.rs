@@ -6,7 +6,7 @@
 use crate::data::Source;
 use crate::error::{Error, Result};
 use crate::io::{self, ExternalData, Scratch, WriteOptions};
-use crate::ir::{Graph, Model, NewNode, NewOutput, OpId, RegionId, Type, ValueId};
+use crate::ir::{Attr, Graph, Model, NewNode, NewOutput, OpId, RegionId, Type, ValueId};
 use crate::runtime::{Optimization, RunError, RunValue, Runtime, SessionOptions};
 use crate::tensor::{DType, Element, Tensor};
 use std::path::Path;
@@ -39,9 +39,7 @@ impl Probe {
         // Sums take their axes as an operand since opset 13, all others since 18.
         if axes.is_empty() {
         } else if op == "ReduceSum" || self.model.opset() >= 18 {
-            let graph = &mut self.model.graph;
-            let name = graph.fresh_name("told");
-            node.inputs.push(Some(graph.add_initializer(RegionId::ROOT, name, Tensor::vector(axes))));
+            node.inputs.push(Some(self.constant(axes)));
         } else {
             node = node.attr("axes", axes.to_vec());
         }
@@ -53,6 +51,30 @@ impl Probe {
         node.outputs = vec![NewOutput { name: graph.fresh_name("told"), ty: Some(Type::unranked(dtype)) }];
         let node = graph.add_node(RegionId::ROOT, node);
         graph.node(node).outputs()[0]
+    }
+
+    /// Adds an operator of floats with attributes and one result.
+    pub(super) fn with_attrs(
+        &mut self,
+        op: &'static str,
+        inputs: &[ValueId],
+        attrs: Vec<(&str, Attr)>,
+    ) -> ValueId {
+        let inputs = inputs.iter().copied().map(Some).collect();
+        let node = NewNode::new(OpId::onnx(op), inputs, vec![]);
+        let node = attrs.into_iter().fold(node, |node, (name, value)| node.attr(name, value));
+        self.node(node, DType::F32)
+    }
+
+    /// Adds a vector of constants.
+    pub(super) fn constant<T: Element>(&mut self, numbers: &[T]) -> ValueId {
+        self.tensor(Tensor::vector(numbers))
+    }
+
+    /// Adds a constant.
+    pub(super) fn tensor(&mut self, tensor: Tensor) -> ValueId {
+        let name = self.model.graph.fresh_name("told");
+        self.model.graph.add_initializer(RegionId::ROOT, name, tensor)
     }
 
     /// Asks for a value of every sample.

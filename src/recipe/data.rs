@@ -22,6 +22,11 @@ pub struct DataSpec {
     /// first. Default: none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub constants: BTreeMap<String, Constant>,
+    /// Inputs that are a state which one run hands to the next, each with the output that it is then taken from:
+    /// `state = "stateN"`. A constant says how it begins: in the first sample, and in the first piece of each recording.
+    /// Samples keep the order of their files. Default: none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub carry: BTreeMap<String, String>,
     /// How an image becomes an input. Without it, images are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageSpec>,
@@ -77,7 +82,8 @@ pub enum Scalar {
     Float(f64),
 }
 
-/// How an image becomes an input: resized, cropped, padded; then each number is `(pixel · scale − mean) / std`.
+/// How an image becomes an input: cut, filled up to a square, resized, cropped, padded, each where it is asked for; then
+/// each number is `(pixel · scale − mean) / std`.
 ///
 /// Pixels are 0 to 255. Sizes are `[height, width]`. An orientation that a camera noted is not followed, transparency is
 /// dropped: as Pillow's `Image.open(…).convert("RGB")`.
@@ -87,16 +93,22 @@ pub struct ImageSpec {
     /// What holds for the fields that are left out here: a name of `src/data/image/presets.toml`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
+    /// What is cut out of the middle before resizing. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+    /// What is then put beside the image to make it a square. Default: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub square: Option<Square>,
     /// The size before cropping. Default: the image's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<Resize>,
-    /// Both sides become the nearest multiple of it, at least one. Default: 1.
+    /// Both sides become the nearest multiple of it, at least one; each is rounded once. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multiple: Option<u32>,
     /// How pixels are resampled. Default: bilinear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
-    /// What is cut out of the middle. Default: all.
+    /// What is cut out of the middle behind resizing. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<[u32; 2]>,
     /// What smaller images are filled up to. Default: nothing.
@@ -119,6 +131,26 @@ pub struct ImageSpec {
     pub layout: Option<Layout>,
 }
 
+/// What is cut out of the middle of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cut {
+    /// A square, whose side is this share of the shorter side: 0.875 as TensorFlow's EfficientNet.
+    Square(f64),
+    /// This share of each side, as `tf.image.central_crop`.
+    Share(f64),
+}
+
+/// What makes an image a square.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Square {
+    /// The pixel. Default: 0.
+    pub value: u8,
+    /// Where the image stands. Default: at the start.
+    pub image: Place,
+}
+
 /// A size that an image is resampled to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -127,20 +159,30 @@ pub enum Resize {
     Shorter(u32),
     /// The longer side; the other in proportion, rounded.
     Longer(u32),
+    /// The longer side at most: smaller images keep their size; else as `longer`. PaddleOCR's detector, with a `multiple`
+    /// of 32.
+    Most(u32),
     /// The height; the width in proportion, rounded up, as PaddleOCR.
     Height(u32),
+    /// The height, and the width in proportion, rounded up, at most the second number: a line of text, as PaddleOCR.
+    Line([u32; 2]),
     /// Both sides, whatever the proportion.
     Exact([u32; 2]),
     /// The largest size within these that keeps the proportion, rounded.
     Fit([u32; 2]),
 }
 
-/// How pixels are resampled; where an image shrinks, each filter widens with the step, as Pillow's do.
+/// How pixels are resampled.
+///
+/// Those of Pillow, which torchvision, timm and Keras prepare images with, widen with the step where an image shrinks;
+/// those of OpenCV look at the nearest pixels only, whatever the step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
-    /// The nearest pixel.
+    /// The nearest pixel: Pillow's `NEAREST`.
     Nearest,
+    /// The mean: Pillow's `BOX`.
+    Box,
     /// A triangle: Pillow's `BILINEAR`.
     #[default]
     Bilinear,
@@ -148,6 +190,10 @@ pub enum Filter {
     Bicubic,
     /// Three lobes: Pillow's `LANCZOS`.
     Lanczos,
+    /// Two pixels a side: OpenCV's `INTER_LINEAR`, its default.
+    Linear,
+    /// Four pixels a side, a = −0.75: OpenCV's `INTER_CUBIC`.
+    Cubic,
 }
 
 /// What an image is filled up to.

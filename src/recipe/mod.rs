@@ -6,8 +6,8 @@
 mod data;
 
 pub use data::{
-    AudioSpec, Channels, Constant, DataSpec, Elements, Filter, ImageSpec, Layout, Pad, Padding, Place,
-    Resize, Scalar, Shaped, Short, TextInput, TextSpec,
+    AudioSpec, Channels, Constant, Cut, DataSpec, Elements, Filter, ImageSpec, Layout, Pad, Padding, Place,
+    Resize, Scalar, Shaped, Short, Square, TextInput, TextSpec,
 };
 
 use crate::error::{Error, Result};
@@ -51,8 +51,9 @@ pub enum Step {
 pub struct Quantize {
     /// What the model is written for.
     pub target: String,
-    /// How a range is chosen from what was observed.
-    pub method: String,
+    /// How a range is chosen from what was observed; left out, by what reads the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
     /// Bits of a weight.
     pub weight_bits: u8,
     /// Names or operators of nodes that stay floats.

@@ -1,18 +1,26 @@
 //! Statistics of the values of small models, through ONNX Runtime, against the same computed outside.
 
 use crate::fixtures::onnx_runtime;
+use bytes::Bytes;
 use onnxpress::calibrate::{
-    CalibrateOptions, Calibration, Grid, Histogram, Method, Requests, Statistics, Want, calibrate,
+    CalibrateOptions, Calibration, Histogram, Levels, Method, Requests, Statistics, Want, calibrate,
 };
 use onnxpress::data::Source;
-use onnxpress::error::Result;
+use onnxpress::diag::Diags;
 use onnxpress::io;
 use onnxpress::ir::Model;
+use onnxpress::pipeline::{Means, Options, Silent, run as optimize};
 use onnxpress::recipe::DataSpec;
-use onnxpress::runtime::{RunValue, Runtime, SessionOptions, Source as ModelSource};
+use onnxpress::runtime::{
+    Limits, RunError, RunValue, Runtime, Session, SessionOptions, Source as ModelSource,
+};
+use onnxpress::target::Target;
+use onnxpress::tensor::Tensor;
 use onnxpress::text::parse_model;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Two products with a Relu between, whose rows vary from sample to sample.
 const TWO_PRODUCTS: &str = "<ir_version: 8, opset_import: [\"\" : 17]>
@@ -37,13 +45,17 @@ fn rows(at: usize) -> Vec<f32> {
 }
 
 fn save(folder: &Path, at: usize, values: &[f32]) {
+    save_as(&folder.join(format!("s{at:03}.npy")), values);
+}
+
+fn save_as(path: &Path, values: &[f32]) {
     let shape = format!("({}, 3)", values.len() / 3);
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
     let mut out = b"\x93NUMPY\x01\x00".to_vec();
     out.extend((header.len() as u16).to_le_bytes());
     out.extend(header.bytes());
     values.iter().for_each(|x| out.extend(x.to_le_bytes()));
-    std::fs::write(folder.join(format!("s{at:03}.npy")), out).unwrap();
+    std::fs::write(path, out).unwrap();
 }
 
 /// A folder of samples for [`TWO_PRODUCTS`].
@@ -65,7 +77,12 @@ fn asked(names: &[&str], wants: &[Want]) -> Requests {
 
 const ALL: [Want; 4] = [Want::Range, Want::Histogram, Want::ChannelMax { axis: -1 }, Want::Gram];
 
-fn run(folder: &Path, model: &Model, requests: &Requests, options: &CalibrateOptions) -> Result<Calibration> {
+fn run(
+    folder: &Path,
+    model: &Model,
+    requests: &Requests,
+    options: &CalibrateOptions,
+) -> onnxpress::error::Result<Calibration> {
     calibrate(model, requests, &open(folder, model), onnx_runtime(), options, &mut |_| {})
 }
 
@@ -160,10 +177,151 @@ fn sizes_that_inference_does_not_know_are_measured() {
     assert_eq!(found.statistics.values["c"].extent.max, 3.0);
 }
 
+/// Bytes of values that a runtime gave and that are still held, and the most that ever were.
+#[derive(Default)]
+struct Held {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+struct Counted(Bytes, Arc<Held>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.now.fetch_sub(self.0.len(), Ordering::SeqCst);
+    }
+}
+
+impl Held {
+    fn counted(self: &Arc<Self>, value: RunValue) -> RunValue {
+        let RunValue::Tensor(tensor) = value else { panic!("no tensor") };
+        let bytes = tensor.bytes().unwrap();
+        let now = self.now.fetch_add(bytes.len(), Ordering::SeqCst) + bytes.len();
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let bytes = Bytes::from_owner(Counted(bytes, self.clone()));
+        RunValue::Tensor(Tensor::from_bytes(tensor.dtype(), tensor.shape(), bytes).unwrap())
+    }
+}
+
+/// ONNX Runtime, with what it gives counted.
+struct Watching(Arc<Held>);
+
+impl Runtime for Watching {
+    fn name(&self) -> &str {
+        onnx_runtime().name()
+    }
+
+    fn limits(&self) -> Limits {
+        onnx_runtime().limits()
+    }
+
+    fn session(&self, model: &ModelSource, options: &SessionOptions) -> Result<Box<dyn Session>, RunError> {
+        Ok(Box::new(WatchingSession(onnx_runtime().session(model, options)?, self.0.clone())))
+    }
+}
+
+struct WatchingSession(Box<dyn Session>, Arc<Held>);
+
+impl Session for WatchingSession {
+    fn inputs(&self) -> &[String] {
+        self.0.inputs()
+    }
+
+    fn outputs(&self) -> &[String] {
+        self.0.outputs()
+    }
+
+    fn run(&mut self, feeds: &[(&str, &RunValue)], outputs: &[&str]) -> Result<Vec<RunValue>, RunError> {
+        let values = self.0.run(feeds, outputs)?;
+        Ok(values.into_iter().map(|value| self.1.counted(value)).collect())
+    }
+}
+
 #[test]
-fn memory_does_not_grow_with_the_samples() {
-    let bytes = |count| taken(samples(count).path(), &INNER, &ALL).byte_len();
-    assert_eq!(bytes(16), bytes(128));
+fn no_more_than_two_samples_are_in_memory() {
+    for count in [16, 128] {
+        let (folder, model, held) = (samples(count), model(TWO_PRODUCTS), Arc::new(Held::default()));
+        let runtime = Watching(held.clone());
+        let source = open(folder.path(), &model);
+        let requests = asked(&INNER, &ALL);
+        calibrate(&model, &requests, &source, &runtime, &CalibrateOptions::default(), &mut |_| {}).unwrap();
+        // Five rows at most, of 4, 4 and 2 numbers.
+        let sample = 5 * 10 * 4;
+        let most = held.most.load(Ordering::SeqCst);
+        assert!((sample..=2 * sample).contains(&most), "{most} of {count} samples");
+        assert_eq!(held.now.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[test]
+fn a_sample_larger_than_the_first_is_remarked_on() {
+    let folder = samples(12);
+    let (model, requests) = (model(TWO_PRODUCTS), asked(&INNER, &[Want::Range]));
+    let source = open(folder.path(), &model);
+    let rows = |place: usize| match source.sample(place).unwrap().get("x") {
+        Some(RunValue::Tensor(x)) => x.shape()[0] as u64,
+        _ => 0,
+    };
+    let largest = (0..12).map(rows).max().unwrap();
+    let first = source.sample(0).unwrap().label;
+    save_as(&folder.path().join(first), &[0.5, 1.0, 2.0]);
+    assert_eq!((rows(0), largest), (1, 5));
+    let options = CalibrateOptions { memory_limit: 2 * 40 * rows(0), ..CalibrateOptions::default() };
+    let found = run(folder.path(), &model, &requests, &options).unwrap();
+    let remarks: Vec<_> = found.remarks.iter().collect();
+    assert_eq!((found.runs, remarks.len(), remarks[0].code), (1, 1, "over-memory-limit"));
+    assert!(remarks[0].message.contains(&format!("take {} bytes", 40 * largest)), "{}", remarks[0]);
+    let enough = CalibrateOptions { memory_limit: 2 * 40 * largest, ..CalibrateOptions::default() };
+    assert!(run(folder.path(), &model, &requests, &enough).unwrap().remarks.is_empty());
+}
+
+/// A sum that one run hands to the next.
+const RUNNING_SUM: &str = "<ir_version: 8, opset_import: [\"\" : 17]>
+    g (float[n,3] x, float[3] state) => (float[3] stateN)
+    { axes = Constant <value = int64[1] {0}> () s = ReduceSum <keepdims = 0> (x, axes) stateN = Add (s, state) }";
+
+#[test]
+fn a_state_is_handed_from_sample_to_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    (0..6).for_each(|at| save(folder.path(), at, &[1.0, 2.0, -1.0]));
+    let model = model(RUNNING_SUM);
+    let taken = |settings: &str| {
+        let spec: DataSpec = toml::from_str(settings).unwrap();
+        let source = Source::open(folder.path(), &model, &spec).unwrap();
+        let requests = asked(&["state", "stateN"], &[Want::Range]);
+        calibrate(&model, &requests, &source, onnx_runtime(), &CalibrateOptions::default(), &mut |_| {})
+            .unwrap()
+    };
+    let alone = taken("constants = { state = 0 }");
+    let remarks: Vec<_> = alone.remarks.iter().map(|d| (d.code, d.at.as_deref().unwrap())).collect();
+    assert_eq!(remarks, [("only-zeros", "state")]);
+    let carried = taken("constants = { state = 0 }\ncarry = { state = \"stateN\" }");
+    assert!(carried.remarks.is_empty());
+    let (state, next) = (&carried.statistics.values["state"], &carried.statistics.values["stateN"]);
+    assert_eq!((state.extent.min, state.extent.max), (-5.0, 10.0));
+    assert_eq!((next.extent.min, next.extent.max), (-6.0, 12.0));
+}
+
+#[test]
+fn a_value_is_found_by_what_it_was_once_called() {
+    let folder = samples(3);
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]> g (float[n,3] x) => (float[n,3] y)
+        { a = Relu (x) b = Identity (a) y = Neg (b) }";
+    let mut model = model(text);
+    let options = Options::new(Target::named("onnx").unwrap());
+    let means = Means { runtime: None, growth_budget: 0 };
+    optimize(&mut model, &options, means, &mut Diags::new(), &mut Silent).unwrap();
+    assert_eq!(model.graph.nodes().count(), 2);
+    let found = run(folder.path(), &model, &asked(&["a", "b"], &[Want::Range]), &CalibrateOptions::default())
+        .unwrap();
+    assert_eq!(found.statistics.values["a"], found.statistics.values["b"]);
+    assert!(found.statistics.values["a"].extent.max > 0.0);
 }
 
 #[test]
@@ -186,8 +344,8 @@ fn numbers_that_are_none_are_left_out_and_remarked_on() {
     assert_eq!(x.gram.as_ref().unwrap().rows(), 0);
     let remarks: Vec<_> = found.remarks.iter().map(|d| (d.code, d.at.as_deref().unwrap())).collect();
     assert_eq!(remarks, [("non-finite-values", "p"), ("non-finite-values", "x")]);
-    assert!(found.statistics.range("x", Method::Entropy, Grid::INT8).is_ok());
-    let none = found.statistics.range("p", Method::MinMax, Grid::INT8).unwrap_err();
+    assert!(found.statistics.range("x", Method::Entropy, Levels::INT8).is_ok());
+    let none = found.statistics.range("p", Method::MinMax, Levels::INT8).unwrap_err();
     assert!(none.node() == Some("p") && none.help().is_some(), "{none:?}");
 }
 
@@ -216,6 +374,7 @@ fn what_goes_wrong_names_the_value_or_the_sample() {
     // Rows differ in number, so the first axis is not equally long.
     let error = fails(&["p"], Want::ChannelMax { axis: 0 });
     assert!(error.node() == Some("p") && error.message().contains("another sample"), "{error}");
+    assert!(error.message().starts_with("sample 's00"), "{error}");
     std::fs::write(folder.path().join("s002.npy"), "damaged").unwrap();
     assert!(fails(&["p"], Want::Range).file().is_some());
 }
@@ -234,7 +393,7 @@ fn a_cache_saves_the_run_for_another_method() {
     assert_eq!(first.statistics, second.statistics);
     for name in Method::NAMES {
         let method: Method = name.parse().unwrap();
-        let range = |s: &Statistics| s.range("r", method, Grid::UINT8).unwrap();
+        let range = |s: &Statistics| s.range("r", method, Levels::UINT8).unwrap();
         assert_eq!(range(&first.statistics), range(&second.statistics));
     }
     // Fewer values of it are taken from it, too.
@@ -242,6 +401,32 @@ fn a_cache_saves_the_run_for_another_method() {
     std::fs::remove_file(&cache).unwrap();
     run(folder.path(), &model, &requests, &options).unwrap();
     assert_eq!(std::fs::read(&cache).unwrap(), bytes);
+}
+
+#[test]
+fn what_a_cache_lacks_is_added_to_it() {
+    let folder = samples(6);
+    let scratch = tempfile::tempdir().unwrap();
+    let options =
+        CalibrateOptions { cache: Some(scratch.path().join("cache")), ..CalibrateOptions::default() };
+    let model = model(TWO_PRODUCTS);
+    let taken = |names: &[&str], wants: &[Want]| {
+        let found = run(folder.path(), &model, &asked(names, wants), &options).unwrap();
+        (found.runs, found.remarks.len(), found.statistics)
+    };
+    let steps: [(&[&str], &[Want], usize); 5] = [
+        (&["p", "r"], &[Want::Histogram], 1),
+        (&["r"], &[Want::Gram], 1),
+        (&["r"], &[Want::Histogram, Want::Gram], 0),
+        (&INNER, &ALL, 1),
+        (&INNER, &ALL, 0),
+    ];
+    for (names, wants, runs) in steps {
+        let (ran, remarks, statistics) = taken(names, wants);
+        assert_eq!((ran, remarks, statistics.values.len()), (runs, 0, names.len()), "{names:?} {wants:?}");
+    }
+    let whole = run(folder.path(), &model, &asked(&INNER, &ALL), &CalibrateOptions::default()).unwrap();
+    assert_eq!(taken(&INNER, &ALL).2, whole.statistics);
 }
 
 #[test]
@@ -254,12 +439,8 @@ fn a_cache_of_something_else_is_not_used() {
     let ranges = asked(&INNER, &[Want::Range]);
     let all = asked(&INNER, &ALL);
     run(folder.path(), &ours, &ranges, &options).unwrap();
-    let steps: [(&Path, &Model, &Requests); 4] = [
-        (more.path(), &ours, &ranges),
-        (more.path(), &other, &ranges),
-        (more.path(), &other, &all),
-        (folder.path(), &ours, &all),
-    ];
+    let steps: [(&Path, &Model, &Requests); 3] =
+        [(more.path(), &ours, &ranges), (more.path(), &other, &ranges), (folder.path(), &ours, &all)];
     for (folder, model, requests) in steps {
         let found = run(folder, model, requests, &options).unwrap();
         let codes: Vec<_> = found.remarks.iter().map(|d| d.code).collect();

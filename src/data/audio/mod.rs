@@ -170,6 +170,10 @@ impl Samples for Recordings {
         self.listing.label(file)
     }
 
+    fn begins(&self, at: usize) -> bool {
+        self.place(at).1 == 0
+    }
+
     fn read(&self, at: usize, _: &Inputs) -> Result<Sample> {
         let (file, piece) = self.place(at);
         let file = &self.listing.files[file];

@@ -1,15 +1,20 @@
-//! Images: decoded, resized, cropped, padded, and their pixels turned into numbers.
+//! Images: decoded, cut, resized, cropped, padded, and their pixels turned into numbers.
 //!
 //! | file | idea |
 //! |---|---|
 //! | `preset` | what the makers of well-known models do, by name |
 //! | `plan` | settings that are whole and fit the model |
 //! | `size` | the sizes that an image goes through |
+//! | `resample` | another size, as the library does that prepared the training data |
+//! | `pillow`, `opencv` | one library each |
 //! | `pixels` | channels, numbers and layout |
 
+mod opencv;
+mod pillow;
 mod pixels;
 mod plan;
 mod preset;
+mod resample;
 mod size;
 
 use super::folder::Listing;
@@ -17,11 +22,11 @@ use super::inputs::{Input, Inputs, Sample};
 use super::source::Samples;
 use crate::error::{Error, Result};
 use crate::foreign::guarded;
-use crate::recipe::{Filter, ImageSpec};
+use crate::recipe::{ImageSpec, Place, Square};
 use crate::runtime::RunValue;
 use crate::tensor::Tensor;
-use ::image::imageops::{self, FilterType};
-use ::image::{ImageReader, Limits, RgbImage};
+use ::image::imageops;
+use ::image::{ImageReader, Limits, Rgb, RgbImage};
 pub(super) use preset::spelled_out;
 
 use plan::Plan;
@@ -99,28 +104,54 @@ fn decoded(path: &Path) -> Result<RgbImage> {
 }
 
 fn prepared(image: RgbImage, plan: &Plan) -> Result<Tensor> {
-    let (width, height) = image.dimensions();
-    if width == 0 || height == 0 {
+    if image.width() == 0 || image.height() == 0 {
         return Err(Error::new("an image without pixels"));
     }
-    let [h, w] = size::resized([height, width], plan.resize, plan.multiple)?;
-    let image =
-        if (w, h) == (width, height) { image } else { imageops::resize(&image, w, h, kernel(plan.filter)) };
+    let image = match plan.cut {
+        None => image,
+        Some(cut) => {
+            let (start, part) = size::cut(sides(&image), cut);
+            part_of(&image, start, part)
+        }
+    };
+    let image = match plan.square {
+        None => image,
+        Some(square) => squared(image, square)?,
+    };
+    let to = size::resized(sides(&image), plan.resize, plan.multiple)?;
+    let image = resample::resample(image, to, plan.filter)?;
     let image = match plan.crop {
         None => image,
-        Some(crop) => {
-            let [top, left] = size::crop_start([h, w], crop)?;
-            imageops::crop_imm(&image, left, top, crop[1], crop[0]).to_image()
-        }
+        Some(crop) => part_of(&image, size::crop_start(sides(&image), crop)?, crop),
     };
     pixels::tensor(&image, plan)
 }
 
-fn kernel(filter: Filter) -> FilterType {
-    match filter {
-        Filter::Nearest => FilterType::Nearest,
-        Filter::Bilinear => FilterType::Triangle,
-        Filter::Bicubic => FilterType::CatmullRom,
-        Filter::Lanczos => FilterType::Lanczos3,
+/// `[height, width]`.
+fn sides(image: &RgbImage) -> [u32; 2] {
+    [image.height(), image.width()]
+}
+
+fn part_of(image: &RgbImage, [top, left]: [u32; 2], [height, width]: [u32; 2]) -> RgbImage {
+    imageops::crop_imm(image, left, top, width, height).to_image()
+}
+
+/// The image with what makes it a square around it.
+fn squared(image: RgbImage, square: Square) -> Result<RgbImage> {
+    let [h, w] = sides(&image);
+    let side = h.max(w);
+    if h == w {
+        return Ok(image);
     }
+    if u64::from(side) * u64::from(side) > size::MOST_READ {
+        return Err(Error::new(format!("an image of {h}x{w} would be filled up to {side}x{side}"))
+            .with_help("remove it, or cut it into pieces"));
+    }
+    let mut out = RgbImage::from_pixel(side, side, Rgb([square.value; 3]));
+    let (top, left) = match square.image {
+        Place::Start => (0, 0),
+        Place::Center => ((side - h) / 2, (side - w) / 2),
+    };
+    imageops::replace(&mut out, &image, left.into(), top.into());
+    Ok(out)
 }

@@ -5,12 +5,14 @@ use super::size::MOST_MADE;
 use crate::data::inputs::Input;
 use crate::error::{Error, Result};
 use crate::ir::Dim;
-use crate::recipe::{Channels, Filter, ImageSpec, Layout, Pad, Resize};
+use crate::recipe::{Channels, Cut, Filter, ImageSpec, Layout, Pad, Resize, Square};
 use crate::tensor::DType;
 
 /// How every image is prepared.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    pub(super) cut: Option<Cut>,
+    pub(super) square: Option<Square>,
     pub(super) resize: Option<Resize>,
     pub(super) multiple: u32,
     pub(super) filter: Filter,
@@ -43,6 +45,8 @@ impl Plan {
         let scale = spec.scale.ok_or_else(|| missing("neither a preset nor `scale` says"))?;
         let unknown = || Error::new("the type of the model's input is unknown").at(&*input.name);
         let plan = Self {
+            cut: spec.cut,
+            square: spec.square,
             resize: spec.resize,
             multiple: spec.multiple.unwrap_or(1),
             filter: spec.filter.unwrap_or_default(),
@@ -95,9 +99,14 @@ fn each_channel(field: &str, values: &[f64], channels: Channels) -> Result<Vec<f
 fn check_sizes(spec: &ImageSpec) -> Result<()> {
     let resize = match spec.resize {
         None => [1, 1],
-        Some(Resize::Shorter(n) | Resize::Longer(n) | Resize::Height(n)) => [n, 1],
-        Some(Resize::Exact(size) | Resize::Fit(size)) => size,
+        Some(Resize::Shorter(n) | Resize::Longer(n) | Resize::Most(n) | Resize::Height(n)) => [n, 1],
+        Some(Resize::Exact(size) | Resize::Fit(size) | Resize::Line(size)) => size,
     };
+    if let Some(Cut::Square(share) | Cut::Share(share)) = spec.cut
+        && !(share > 0.0 && share <= 1.0)
+    {
+        return Err(wrong("cut", &format!("is {share}, which is no share above 0 and up to 1")));
+    }
     let pad = spec.pad.map_or([1, 1], |pad| pad.to);
     finite("pad", spec.pad.map_or(0.0, |pad| pad.value))?;
     let sizes = [("resize", resize), ("crop", spec.crop.unwrap_or([1, 1])), ("pad", pad)];

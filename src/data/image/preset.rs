@@ -29,6 +29,8 @@ pub(in crate::data) fn spelled_out(spec: &ImageSpec) -> Result<ImageSpec> {
     })?;
     Ok(ImageSpec {
         preset: None,
+        cut: spec.cut.or(preset.cut),
+        square: spec.square.or(preset.square),
         resize: spec.resize.or(preset.resize),
         multiple: spec.multiple.or(preset.multiple),
         filter: spec.filter.or(preset.filter),

@@ -5,6 +5,7 @@ use super::is_mostly_nan;
 use super::make::Style;
 use super::sizes::{SCHEMES, Sizes, Symbols, lots};
 use crate::analysis::Facts;
+use crate::data::FeedSet;
 use crate::data::constants::Constants;
 use crate::data::inputs::{Inputs, Sample};
 use crate::data::source::Samples;
@@ -53,39 +54,41 @@ impl Random {
         let kinds = Style::ALL.into_iter().flat_map(|style| schemes().map(move |scheme| (style, scheme)));
         let choices = random.made.choices();
         let combinations = kinds.flat_map(|kind| (0..choices).map(move |choice| (kind, choice)));
-        let mut last = None;
+        let (mut last, mut tried) = (None, false);
         for ((style, scheme), choice) in combinations.take(MOST_TRIES) {
             (random.sizes, random.style, random.choice) = (scheme.sizes(&symbols), style, choice);
-            last = random.runs(inputs, constants, session)?;
+            let feeds = random.read(0, inputs).and_then(|sample| inputs.complete(sample, constants));
+            last = match feeds {
+                Ok(feeds) => {
+                    tried = true;
+                    runs(&feeds, session)?
+                }
+                Err(why) => Some(why),
+            };
             if last.is_none() {
                 return Ok(random);
             }
+        }
+        // Where nothing could be fed, the settings are at fault, not the model.
+        if let Some(why) = last.take_if(|_| !tried) {
+            return Err(why);
         }
         let why =
             last.as_ref().map_or("none could be made", Error::message).lines().next().unwrap_or_default();
         Err(Error::new(format!("the model ran on none of {MOST_TRIES} inputs that were made for it ({why})"))
             .with_help("give data that it runs on"))
     }
+}
 
-    /// `None` where the model runs, else why not.
-    fn runs(
-        &self,
-        inputs: &Inputs,
-        constants: &Constants,
-        session: &mut dyn Session,
-    ) -> Result<Option<Error>> {
-        let feeds = match self.read(0, inputs).and_then(|sample| inputs.complete(sample, constants)) {
-            Ok(feeds) => feeds,
-            Err(why) => return Ok(Some(why)),
-        };
-        let names = session.outputs().to_vec();
-        let outputs: Vec<&str> = names.iter().map(String::as_str).collect();
-        match session.run(&feeds.as_feeds(), &outputs) {
-            Ok(values) if values.iter().any(is_mostly_nan) => Ok(Some(Error::new("an output is mostly NaN"))),
-            Ok(_) => Ok(None),
-            Err(RunError::Failed(why)) => Ok(Some(why)),
-            Err(unsupported) => Err(unsupported.into_error()),
-        }
+/// `None` where the model runs, else why not.
+fn runs(feeds: &FeedSet, session: &mut dyn Session) -> Result<Option<Error>> {
+    let names = session.outputs().to_vec();
+    let outputs: Vec<&str> = names.iter().map(String::as_str).collect();
+    match session.run(&feeds.as_feeds(), &outputs) {
+        Ok(values) if values.iter().any(is_mostly_nan) => Ok(Some(Error::new("an output is mostly NaN"))),
+        Ok(_) => Ok(None),
+        Err(RunError::Failed(why)) => Ok(Some(why)),
+        Err(unsupported) => Err(unsupported.into_error()),
     }
 }
 

@@ -10,8 +10,8 @@ use crate::ir::{Model, Node, NodeId, ValueId};
 use crate::passes::remove_dead::clean;
 use crate::pipeline::progress::{Progress, Step};
 use crate::quantize::{
-    Choice, Correction, Grid, Labels, Place, Role, Sheet, Smoothing, choose, corrected, corrections,
-    divisible, place, plan, smooth, smoothings, wanted, wanted_by,
+    Choice, Correction, Grid, Labels, Place, Role, Rounding, Sheet, Smoothing, choose, corrected,
+    corrections, divisible, place, plan, roundings, smooth, smoothings, wanted, wanted_by,
 };
 use crate::runtime::Runtime;
 use crate::target::{Quantized, Target};
@@ -21,6 +21,8 @@ use std::rc::Rc;
 
 /// Samples over which means are taken.
 const CORRECTED_SAMPLES: usize = 16;
+/// Samples by which weights are rounded.
+const ROUNDED_SAMPLES: usize = 8;
 
 /// The user says so by name.
 const ASKED: &str = "it was asked for (--keep-float)";
@@ -39,6 +41,7 @@ pub(super) struct Composer<'a> {
     kept: FxHashMap<NodeId, &'static str>,
     smoothings: Vec<Smoothing>,
     ranges: FxHashMap<ValueId, Range>,
+    roundings: FxHashMap<NodeId, Rounding>,
     corrections: Vec<Correction>,
 }
 
@@ -90,7 +93,8 @@ impl<'a> Composer<'a> {
         let empty = (FxHashMap::default(), Vec::new(), Vec::new());
         let (ranges, corrections, smoothings) = empty;
         let (sheet, float) = (sheet.map(Rc::new), Rc::new(float));
-        Ok(Self { job, table, sheet, float, kept, smoothings, ranges, corrections })
+        let roundings = FxHashMap::default();
+        Ok(Self { job, table, sheet, float, kept, smoothings, ranges, roundings, corrections })
     }
 
     /// Whether a plan says what is divided and shifted.
@@ -184,6 +188,8 @@ impl<'a> Composer<'a> {
         if let Some(source) = source.filter(|_| !values.is_empty()) {
             let grid = Grid::of(self.table);
             let by = (source, runtime);
+            let method = |v| self.job.method.unwrap_or_else(|| ranges::usual_method(graph, v, &choices));
+            let values: Vec<ranges::Asked> = values.iter().map(|&v| (v, method(v))).collect();
             self.ranges.extend(ranges::observe(self.job, &float, &values, grid, by, diags, progress)?);
         }
         loop {
@@ -213,8 +219,11 @@ impl<'a> Composer<'a> {
     pub(super) fn compose(&self) -> Result<Composed> {
         let choices = choose(&self.float.graph, self.table, &self.kept)?;
         let mut model = corrected(&self.float, &self.of_products(&choices));
-        let places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())
+        // A convolution may have a bias now that had none.
+        let choices = choose(&model.graph, self.table, &self.kept)?;
+        let mut places = plan(&model.graph, &choices, self.table, &self.ranges, self.job.weights())
             .map_err(|e| e.with_help("--keep-float leaves this node in floats"))?;
+        places.iter_mut().for_each(|place| self.turn(place));
         place(&mut model.graph, &places);
         clean(&mut model.graph);
         verify(&model)?;
@@ -237,6 +246,29 @@ impl<'a> Composer<'a> {
         let mut other = self.clone();
         other.kept.extend(nodes.into_iter().map(|node| (node, ACCURACY)));
         other.compose()
+    }
+
+    /// Gives a place the numbers that were chosen for it, where its scales are still those.
+    fn turn(&self, place: &mut Place) {
+        let Some(rounding) = self.roundings.get(&place.node) else { return };
+        if let Some((_, weights)) = place.weights.first_mut().filter(|(_, w)| w.scales == rounding.scales) {
+            weights.numbers = rounding.numbers.clone();
+        }
+    }
+
+    /// Chooses how weights are rounded, for all that is composed from now on.
+    pub(super) fn round(
+        &mut self,
+        composed: &Composed,
+        (source, runtime): (&Source, &dyn Runtime),
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let samples = source.len().min(ROUNDED_SAMPLES);
+        let mut tell = |at| progress.begin(Step::Round(at, samples));
+        let biased = self.job.bias_correction;
+        let all = roundings(&self.float, &composed.places, biased, (source, samples), runtime, &mut tell)?;
+        self.roundings = all.into_iter().map(|r| (r.node, r)).collect();
+        Ok(())
     }
 
     /// Measures what rounding shifts the means by, for all that is composed from now on.

@@ -30,8 +30,6 @@ use crate::recipe::DataSpec;
 use crate::report::{Change, QuantizeReport};
 use crate::runtime::{Preferences, Runtime, find};
 use crate::target::{Quantized, Target};
-pub use ranges::DEFAULT_METHOD;
-
 use bound::Bound;
 use compose::{Composed, Composer};
 use measure::Judge;
@@ -56,8 +54,8 @@ pub struct QuantizeJob {
     pub sizes: Sizes,
     /// Where ranges are from.
     pub evidence: Evidence,
-    /// How a range is chosen from what was observed.
-    pub method: Method,
+    /// How a range is chosen from what was observed; `None` leaves it to what reads the value.
+    pub method: Option<Method>,
     /// Bits of a weight, 7 or 8: on processors without VNNI, 8 can overflow.
     pub weight_bits: u8,
     /// Names or operators of nodes that stay floats.
@@ -66,6 +64,8 @@ pub struct QuantizeJob {
     pub min_sqnr_db: Option<f64>,
     /// Divide channels of values, and multiply weights with the same.
     pub smooth: bool,
+    /// Round weights up or down by what the samples say.
+    pub adaptive_rounding: bool,
     /// Shift biases by what rounding shifts the means of their channels.
     pub bias_correction: bool,
     /// A file that the plan is written to.
@@ -140,6 +140,12 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         .map_err(in_file)?;
     let mut composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
 
+    if let Some(source) = source.as_ref().filter(|_| job.adaptive_rounding) {
+        composed = clock.time("rounding", || {
+            composer.round(&composed, (source, runtime), progress)?;
+            composer.compose()
+        })?;
+    }
     if let Some(source) = source.as_ref().filter(|_| job.bias_correction && !composer.is_planned()) {
         composed = clock.time("bias correction", || {
             composer.correct(&composed, (source, runtime), progress)?;

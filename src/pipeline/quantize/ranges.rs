@@ -2,15 +2,15 @@
 
 use super::{Evidence, QuantizeJob};
 use crate::calibrate::{
-    CalibrateOptions, Grid as Levels, Method, Requests, Want, calibrate, ranges_from_tensorrt_cache,
+    CalibrateOptions, Levels, Method, Requests, Want, calibrate, ranges_from_tensorrt_cache,
 };
 use crate::data::Source;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Scratch, WriteOptions, save};
-use crate::ir::{Model, ValueId};
+use crate::ir::{Graph, Model, ValueId};
 use crate::pipeline::progress::{Progress, Step};
-use crate::quantize::{Grid, Sheet};
+use crate::quantize::{Choice, Grid, Role, Sheet};
 use crate::runtime::{RunError, Runtime, SessionOptions};
 use rustc_hash::FxHashMap;
 use std::path::Path;
@@ -79,20 +79,24 @@ pub(super) fn read(
     Ok(ranges)
 }
 
+/// A value to observe, and how its range is chosen.
+pub(super) type Asked = (ValueId, Method);
+
 /// Observes values over the samples. What was never a finite number has no range.
 pub(super) fn observe(
     job: &QuantizeJob,
     model: &Model,
-    values: &[ValueId],
+    values: &[Asked],
     grid: Grid,
     (source, runtime): (&Source, &dyn Runtime),
     diags: &mut Diags,
     progress: &mut dyn Progress,
 ) -> Result<FxHashMap<ValueId, Range>> {
-    let want = if job.method.needs_histogram() { Want::Histogram } else { Want::Range };
     let name = |value: ValueId| model.graph.value(value).name().to_string();
     let mut requests = Requests::new();
-    values.iter().for_each(|&value| requests.add(name(value), want));
+    for &(value, method) in values {
+        requests.add(name(value), if method.needs_histogram() { Want::Histogram } else { Want::Range });
+    }
     let options = CalibrateOptions {
         memory_limit: job.evidence.memory_limit,
         cache: job.evidence.cache.clone(),
@@ -104,12 +108,21 @@ pub(super) fn observe(
     diags.extend(observed.remarks);
     let levels = if grid.is_symmetric() { Levels::INT8 } else { Levels::UINT8 };
     let statistics = observed.statistics;
-    let range = |&value: &ValueId| {
-        let range = statistics.range(&name(value), job.method, levels).ok()?;
+    let range = |&(value, method): &Asked| {
+        let range = statistics.range(&name(value), method, levels).ok()?;
         Some((value, (range.min, range.max)))
     };
     Ok(values.iter().filter_map(range).collect())
 }
 
-/// How a range is chosen where nothing is said.
-pub const DEFAULT_METHOD: Method = Method::MinMax;
+/// How the range of a value is chosen where nothing is said: what matrix products read keeps its outliers, which in
+/// transformers carry meaning; all else loses what costs more than it is worth.
+pub(super) fn usual_method(graph: &Graph, value: ValueId, choices: &[Choice]) -> Method {
+    let multiplied = |choice: &Choice| {
+        let node = graph.node(choice.node);
+        let product =
+            matches!(&choice.role, Role::Product { layer, .. } if node.input(layer.data) == Some(value));
+        product && (node.op().is("MatMul") || node.op().is("Gemm"))
+    };
+    if choices.iter().any(multiplied) { Method::MinMax } else { Method::Mse }
+}

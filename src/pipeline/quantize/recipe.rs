@@ -17,7 +17,7 @@ impl QuantizeJob {
         let evidence = &self.evidence;
         let quantize = Quantize {
             target: self.target.name(),
-            method: self.method.to_string(),
+            method: self.method.as_ref().map(ToString::to_string),
             weight_bits: self.weight_bits,
             keep_float: self.keep_float.clone(),
             min_sqnr_db: self.min_sqnr_db,

@@ -164,7 +164,7 @@ fn constants_that_do_not_fit_are_refused() {
         ("int64", "9007199254740993", "too large"),
         ("float[3]", "[1, 2]", "the shape [2] for an input of float[3]"),
         ("float[3]", "{ value = 0, shape = [4] }", "the shape [4]"),
-        ("float[q]", "{ value = 0, shape = [99999999, 99999999] }", "too large to make"),
+        ("float[q]", "{ value = 0, shape = [99999999, 99999999] }", "more than 16777216 elements"),
         ("float[q]", "{ value = [1, 2], shape = [3] }", "needs 12 bytes"),
     ] {
         let error = with(input, constant);

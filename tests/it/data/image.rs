@@ -80,7 +80,48 @@ fn shrinking_by_two_weighs_four_pixels_by_a_triangle() {
     // (3·0 + 3·80 + 1·160) / 7 = 57.1, and its mirror image
     assert_eq!(got[..2], [57.0, 183.0]);
     let nearest = format!("{settings}\nfilter = \"nearest\"");
-    assert!(one(&image, NCHW, &nearest).1[..2].iter().all(|v| v % 80.0 == 0.0));
+    assert_eq!(one(&image, NCHW, &nearest).1[..2], [80.0, 240.0]);
+    let linear = format!("{settings}\nfilter = \"linear\"");
+    // Half way between two pixels, whatever lies beside them.
+    assert_eq!(one(&image, NCHW, &linear).1[..2], [40.0, 200.0]);
+}
+
+#[test]
+fn a_part_is_cut_out_and_a_square_filled_up_before_resizing() {
+    let settings = |more: &str| format!("[image]\npreset = \"raw\"\nfilter = \"nearest\"\n{more}");
+    // Rows 1 and 2, columns 3 and 4, of a picture of 4x8: half of the shorter side, from (n - 2 + 1) // 2 on.
+    let (shape, got) = one(&picture(4, 8), NCHW, &settings("cut = { square = 0.5 }"));
+    assert_eq!(
+        (shape.as_slice(), &got[..8]),
+        (&[1, 3, 2, 2][..], &[10., 10., 20., 20., 30., 40., 30., 40.][..])
+    );
+    assert_eq!(one(&picture(4, 8), NCHW, &settings("cut = { share = 0.5 }")).0, [1, 3, 2, 4]);
+    let (shape, got) = one(
+        &picture(1, 3),
+        NCHW,
+        &settings("square = { value = 7, image = \"center\" }\nresize = { exact = [6, 6] }"),
+    );
+    assert_eq!(shape, [1, 3, 6, 6]);
+    let rows: Vec<f64> = got[36..].iter().step_by(6).take(6).copied().collect();
+    assert_eq!(rows, [7.0, 7.0, 0.0, 0.0, 7.0, 7.0]);
+    assert_eq!(one(&picture(1, 3), NCHW, &settings("square = {}")).0, [1, 3, 3, 3]);
+}
+
+#[test]
+fn presets_of_text_readers_give_the_sizes_that_their_models_take() {
+    let of = |preset: &str, height, width| {
+        let (shape, numbers) = one(&picture(height, width), NCHW, &format!("[image]\npreset = \"{preset}\""));
+        (shape[2..].to_vec(), numbers)
+    };
+    assert_eq!(of("paddle-ocr-det", 20, 25).0, [32, 32]);
+    assert_eq!(of("paddle-ocr-det", 40, 2000).0, [32, 960]);
+    assert_eq!(of("paddle-ocr-cls", 5, 200).0, [48, 192]);
+    let (shape, numbers) = of("paddle-ocr-cls", 20, 25);
+    assert_eq!(shape, [48, 192]);
+    // 48 · 25 / 20 = 60 columns, then nothing, which is 0 behind scaling.
+    assert!(numbers[59] != 0.0 && numbers[60..192].iter().all(|n| *n == 0.0));
+    assert_eq!(of("paddle-ocr-rec", 5, 200).0, [48, 1920]);
+    assert_eq!(of("efficientnet-lite", 20, 25).0, [224, 224]);
 }
 
 #[test]
@@ -152,6 +193,9 @@ fn numbers_that_make_no_sense_are_refused() {
         ("scale = nan", "`scale` of the data's image settings is no number"),
         ("crop = [0, 1]", "`crop` of the data's image settings is 0"),
         ("multiple = 0", "`multiple`"),
+        ("cut = { square = 0 }", "`cut` of the data's image settings is 0"),
+        ("cut = { share = 1.5 }", "`cut` of the data's image settings is 1.5"),
+        ("resize = { line = [48, 0] }", "`resize` of the data's image settings is 0"),
         ("resize = { exact = [99999, 99999] }", "asks for 99999x99999 pixels"),
         ("pad = { to = [99999, 99999] }", "asks for 99999x99999 pixels"),
     ] {
@@ -170,6 +214,25 @@ fn numbers_that_make_no_sense_are_refused() {
     let error = failure(&line, NCHW, "[image]\npreset = \"imagenet\"");
     assert!(error.message().contains("would be resized to 256x7680000"), "{error}");
     names(&error, &line);
+    let square = "[image]\npreset = \"raw\"\nsquare = {}\nresize = { exact = [8, 8] }";
+    let error = failure(&line, NCHW, square);
+    assert!(error.message().contains("would be filled up to 30000x30000"), "{error}");
+    names(&error, &line);
+}
+
+#[test]
+fn a_line_of_a_hundred_million_pixels_is_refused_with_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    // A small file that is a line of 2²⁷ - 1 black and white pixels.
+    let path = folder.path().join("line.pbm");
+    let side = (1u32 << 27) - 1;
+    let mut bytes = format!("P4\n{side} 1\n").into_bytes();
+    bytes.resize(bytes.len() + (side as usize).div_ceil(8), 0x55);
+    std::fs::write(&path, bytes).unwrap();
+    let error = failure(&path, NCHW, "[image]\npreset = \"raw\"\nresize = { exact = [224, 224] }");
+    says(&error, "an image of 1x134217727 is resized, which takes sides of at most 1048576 pixels");
+    assert!(error.help().unwrap().contains("cut it into pieces"));
+    names(&error, &path);
 }
 
 #[test]

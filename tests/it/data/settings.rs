@@ -77,7 +77,7 @@ fn unknown_fields_and_words_are_refused() {
         ("seed = 3", "sede = 3"),
         ("preset =", "pre_set ="),
         ("exact = [224, 192]", "smaller = 224"),
-        ("\"bicubic\"", "\"cubic\""),
+        ("\"bicubic\"", "\"tricubic\""),
         ("value = 114", "colour = 114"),
         ("window = 576", "windows = 576"),
         ("shape = [2, 1, 128]", "dims = [2, 1, 128]"),

@@ -1,7 +1,7 @@
 //! Order, number, laziness and digest of samples, and random ones.
 
 use super::arrays::{npy, npz};
-use super::{model, names, numbers, open, says, spec, tensor};
+use super::{failure, model, names, numbers, open, says, spec, tensor};
 use crate::fixtures::onnx_runtime;
 use onnxpress::data::{RANDOM_SAMPLES, Source, load};
 use onnxpress::diag::Severity;
@@ -84,6 +84,12 @@ fn the_digest_follows_names_contents_settings_and_order() {
     assert_eq!(digest(two.path(), ""), first, "where the folder lies does not matter");
     assert_ne!(digest(one.path(), "seed = 7"), first);
     assert_ne!(digest(one.path(), "max_samples = 1"), first);
+    let constant = |value: &str| {
+        let settings = format!("constants = {{ k = {value} }}");
+        open(one.path(), &format!("{X}, float[1] k"), &settings).unwrap().digest().unwrap()
+    };
+    let numbers = [constant("nan"), constant("inf"), constant("-inf"), constant("0.0")];
+    assert!((1..4).all(|i| !numbers[..i].contains(&numbers[i])), "{numbers:?}");
     assert_ne!(digest(one.path(), "[image]\npreset = \"raw\""), first);
     std::fs::rename(two.path().join("b.npy"), two.path().join("c.npy")).unwrap();
     assert_ne!(digest(two.path(), ""), first);
@@ -135,6 +141,31 @@ fn random(text: &str, settings: &str) -> Result<Source> {
 
 const SUM: &str = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
      g (float[n,6] x, float s) => (float[n,6] y)\n{\n y = Mul (x, s)\n}";
+
+#[test]
+fn constants_that_fit_no_input_are_not_blamed_on_the_model() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]>
+        g (float[2] x, int64[1] k) => (float[2] y) { y = Neg (x) }";
+    let error = random(text, "constants = { k = 0.5 }").map(|_| ()).unwrap_err();
+    assert!(error.message().contains("the number 0.5 for an input of int64"), "{error}");
+    assert!(error.node() == Some("k") && error.help().unwrap().contains("`constants`"), "{error:?}");
+}
+
+#[test]
+fn a_state_needs_an_output_and_a_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    archives(folder.path(), 3);
+    let inputs = format!("{X}, float[2] state");
+    let fails = |settings: &str| open(folder.path(), &inputs, settings).map(|_| ()).unwrap_err();
+    says(&fails("constants = { state = 0 }\ncarry = { state = \"stateN\" }"), "no output 'stateN'");
+    says(&fails("carry = { state = \"out\" }"), "nothing says how 'state' begins");
+    says(&fails("constants = { state = 0 }\ncarry = { stat = \"out\" }"), "no input 'stat'");
+    let settings = "seed = 3\nconstants = { state = 0 }\ncarry = { state = \"out\" }";
+    let source = open(folder.path(), &inputs, settings).unwrap();
+    assert!(labels(&source).is_sorted() && source.begins(0) && !source.begins(1));
+    let too_large = "constants = { state = { value = 0, shape = [65536, 65536] } }";
+    says(&failure(folder.path(), &inputs, too_large), "more than 16777216 elements");
+}
 
 #[test]
 fn random_samples_are_marked_and_follow_the_seed() {
