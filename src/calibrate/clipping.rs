@@ -8,12 +8,14 @@
 //! lower one, and once more. Each search looks at evenly spaced ends, then at those between the neighbours of the best,
 //! and so on. Of equal costs the widest range wins.
 
-use super::histogram::{BITS, Bin, Histogram};
-use super::range::{Levels, Range};
-use std::ops::RangeInclusive;
+use super::histogram::{BITS, Bin, Histogram, LEAST_BITS};
+use super::range::{Levels, Range as Covered};
+use std::ops::{Range, RangeInclusive};
 
-/// Cells of one width, on each side of zero.
-pub(super) const EVEN: usize = 2 << BITS;
+/// Cells of one width, on each side of zero, where all are: the bins of the largest numbers are as fine.
+const EVEN: usize = 2 << BITS;
+/// And where the bulk lies below: the bins there are as fine.
+const EVEN_BELOW: usize = 2 << LEAST_BITS;
 /// Ends that each of the first two looks at the even cells tries, and half as many beyond, about.
 const TRIES: usize = 128;
 /// Beyond the bulk, fewer powers of two than these are divided evenly, too.
@@ -22,13 +24,15 @@ const FEW: usize = 3;
 const TAIL: u64 = 100;
 
 /// Bits of an `f64`'s fraction that do not tell bins apart.
-const FINER: u32 = f64::MANTISSA_DIGITS - 1 - BITS;
+const FINER: u32 = f64::MANTISSA_DIGITS - 1 - LEAST_BITS;
 
 /// How the numbers of one side are divided into cells.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cells {
     /// The width of the even ones, a power of two.
     pub(super) width: f64,
+    /// How many of these there are.
+    even: usize,
 }
 
 impl Cells {
@@ -41,32 +45,32 @@ impl Cells {
         let largest = bins.last().map_or(1.0, |bin| bin.high);
         let (inner, outer) = (exponent_of(bulk), exponent_of(largest));
         let octaves = (outer - inner) as usize;
-        let last_even = if octaves < FEW { outer } else { inner };
-        Self { width: 2f64.powi(last_even) / EVEN as f64 }
+        let (last, even) = if octaves < FEW { (outer, EVEN) } else { (inner, EVEN_BELOW) };
+        Self { width: 2f64.powi(last) / even as f64, even }
     }
 
     /// The cell that a number from 0 on lies in, of any size.
     pub(super) fn at(self, size: f64) -> usize {
         let widths = size / self.width;
-        if widths < EVEN as f64 {
+        if widths < self.even as f64 {
             return widths as usize;
         }
-        EVEN + (steps(widths) - steps(EVEN as f64)) as usize
+        self.even + (steps(widths) - steps(self.even as f64)) as usize
     }
 
     /// How far the inner end of a cell is from zero.
     pub(super) fn edge(self, cell: usize) -> f64 {
-        match cell.checked_sub(EVEN) {
+        match cell.checked_sub(self.even) {
             None | Some(0) => cell as f64 * self.width,
             Some(beyond) => {
-                let steps = steps(EVEN as f64) + beyond as u64;
+                let steps = steps(self.even as f64) + beyond as u64;
                 f64::from_bits(steps << FINER) * self.width
             }
         }
     }
 }
 
-/// The bits that tell cells beyond the even ones apart: those that tell bins apart.
+/// The bits that tell cells beyond the even ones apart: those that tell bins of most numbers apart.
 fn steps(widths: f64) -> u64 {
     widths.to_bits() >> FINER
 }
@@ -85,7 +89,7 @@ pub(super) struct Axis {
     pub(super) zero: usize,
     pub(super) cells: Cells,
     /// The first cell with an element, at most `zero`, and the one behind the last, at least `zero`.
-    pub(super) occupied: std::ops::Range<usize>,
+    pub(super) occupied: Range<usize>,
 }
 
 impl Axis {
@@ -125,9 +129,21 @@ impl Axis {
         self.zero - cell - usize::from(self.cells.edge(cell) < size)
     }
 
+    /// The cells of a range, of uneven ones without empty ones at its ends: an end that one search leaves among empty
+    /// cells, of which there are many far out, would make every range of the next infinitely bad.
+    fn filled(&self, range: Range<usize>) -> Range<usize> {
+        if self.is_even() {
+            return range;
+        }
+        let cells = &self.counts[range.clone()];
+        let first = cells.iter().position(|&count| count > 0.0);
+        let last = cells.iter().rposition(|&count| count > 0.0);
+        first.zip(last).map_or(range.clone(), |(first, last)| range.start + first..range.start + last + 1)
+    }
+
     /// Whether all cells are of one width.
     pub(super) fn is_even(&self) -> bool {
-        self.zero <= EVEN && self.counts.len() - self.zero <= EVEN
+        self.zero <= self.cells.even && self.counts.len() - self.zero <= self.cells.even
     }
 }
 
@@ -136,18 +152,19 @@ pub(super) fn search(
     histogram: &Histogram,
     levels: Levels,
     narrowest: usize,
-    cost: impl Fn(&Axis, std::ops::Range<usize>) -> f64,
-) -> Range {
+    cost: impl Fn(&Axis, Range<usize>) -> f64,
+) -> Covered {
     let axis = Axis::of(histogram, levels);
     let zero = axis.zero;
     let (mut below, mut above) = (zero - axis.occupied.start, axis.occupied.end - zero);
     let (most_below, most_above) = (below, above);
+    let even = axis.cells.even;
     for _ in 0..2 {
         let fixed = below;
-        let cost_above = |end| cost(&axis, zero - below..zero + end);
-        above = best(narrowest.saturating_sub(below), most_above, cost_above);
-        let cost_below = |end| cost(&axis, zero - end..zero + above);
-        below = best(narrowest.saturating_sub(above), most_below, cost_below);
+        let low = axis.filled(zero - below..zero).start;
+        above = best(even, narrowest.saturating_sub(below), most_above, |end| cost(&axis, low..zero + end));
+        let high = axis.filled(zero..zero + above).end;
+        below = best(even, narrowest.saturating_sub(above), most_below, |end| cost(&axis, zero - end..high));
         if below == fixed {
             break;
         }
@@ -155,17 +172,17 @@ pub(super) fn search(
     let extent = histogram.extent();
     let end = |cells: usize| axis.cells.edge(cells) as f32;
     if levels.is_symmetric() {
-        return Range::around_zero(end(above).min(extent.limit()));
+        return Covered::around_zero(end(above).min(extent.limit()));
     }
-    Range::holding((-end(below)).max(extent.min), end(above).min(extent.max))
+    Covered::holding((-end(below)).max(extent.min), end(above).min(extent.max))
 }
 
-/// The number from `least` to `most` of least cost; `most` where there is no choice.
-fn best(least: usize, most: usize, cost: impl Fn(usize) -> f64) -> usize {
+/// The number from `least` to `most` of least cost; `most` where there is no choice. `even` of them are alike.
+fn best(even: usize, least: usize, most: usize, cost: impl Fn(usize) -> f64) -> usize {
     if least >= most {
         return most;
     }
-    let turn = most.min(EVEN).max(least);
+    let turn = most.min(even).max(least);
     let (far, near) = ((most - turn).div_ceil(TRIES / 2).max(1), (turn - least).div_ceil(TRIES).max(1));
     let coarse = (turn + 1..=most).rev().step_by(far).chain((least..=turn).rev().step_by(near));
     let coarse = cheapest(coarse, &cost).unwrap_or(most);
@@ -196,7 +213,7 @@ fn cheapest(candidates: impl Iterator<Item = usize>, cost: impl Fn(usize) -> f64
 /// Even cells alone.
 #[cfg(test)]
 pub(super) fn even_cells(width: f64) -> Cells {
-    Cells { width }
+    Cells { width, even: EVEN }
 }
 
 #[cfg(test)]
@@ -215,12 +232,12 @@ mod tests {
         for most in [4096, 9000, 12_288] {
             for target in [0usize, 17, 1234, 4000, 4095, 4096, 4097, 4160, 8000, most] {
                 let target = target.min(most);
-                assert_eq!(best(0, most, |i| i.abs_diff(target) as f64), target);
+                assert_eq!(best(4096, 0, most, |i| i.abs_diff(target) as f64), target);
             }
-            assert_eq!(best(0, most, |_| 1.0), most);
-            assert_eq!(best(0, most, |_| f64::INFINITY), most);
+            assert_eq!(best(4096, 0, most, |_| 1.0), most);
+            assert_eq!(best(4096, 0, most, |_| f64::INFINITY), most);
         }
-        assert_eq!(best(5, 3, |_| 0.0), 3);
+        assert_eq!(best(4096, 5, 3, |_| 0.0), 3);
     }
 
     #[test]
@@ -243,7 +260,7 @@ mod tests {
         let mut values: Vec<f32> = (0..100_000).map(|i| (i as f32 + 0.5) / 100_000.0).collect();
         values.extend([1e5, -3e4]);
         let axis = Axis::of(&of(&values), Levels::UINT8);
-        assert_eq!(axis.cells.width, 1.0 / EVEN as f64);
+        assert_eq!(axis.cells.width, 1.0 / EVEN_BELOW as f64);
         assert!(!axis.is_even());
         let (first, last) = (axis.edge(0), axis.edge(axis.counts.len()));
         assert!((-3.01e4..=-3e4).contains(&first) && (1e5..=1.01e5).contains(&last), "{first} {last}");
@@ -254,7 +271,7 @@ mod tests {
         fn cells_follow_one_another_and_hold_their_numbers(
             exponent in -60i32..60, sizes in proptest::collection::vec(0f64..1e9, 1..20),
         ) {
-            let cells = Cells { width: 2f64.powi(exponent) };
+            let cells = Cells { width: 2f64.powi(exponent), even: EVEN_BELOW };
             for size in sizes {
                 let size = size * cells.width;
                 let cell = cells.at(size);

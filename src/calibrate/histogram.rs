@@ -1,18 +1,24 @@
 //! A histogram whose bins are as fine as the numbers in them are small.
 //!
-//! Each power of two is divided into [`STEPS`] bins of one width. A number's bin is its sign, its exponent and the upper
-//! bits of its fraction, so that a shift finds it and nothing is ever divided anew: neither the order of the elements nor
-//! how they are divided into batches matters, and an element a million times as large as the others costs them no
-//! precision. A bin is never wider than 1/2048 of the numbers in it: of the largest, and so of all, no coarser than 2048
-//! equal bins up to the largest.
+//! The largest element's power of two is divided into [`STEPS`] bins of one width, the next into half as many, and each of
+//! the others into a quarter: a number's bin is its sign, its exponent and the upper bits of its fraction, so that shifts
+//! find it. Bins are thus no coarser than 2048 equal ones up to the largest element, and no wider than a 512th of the
+//! numbers in them: an element a million times as large as the others costs these little precision. When a larger element
+//! comes, bins of the upper powers merge in pairs, which gives what the histogram would be had that come first: neither the
+//! order of the elements nor how they are divided into batches matters.
 
 use super::extent::Extent;
 use super::window::Window;
+use std::collections::BTreeMap;
 
-/// The upper bits of a fraction that tell bins apart.
+/// The upper bits of a fraction that tell bins of the largest numbers apart.
 pub(super) const BITS: u32 = 11;
-/// Bins of each power of two.
+/// Bins of the largest power of two.
 pub const STEPS: usize = 1 << BITS;
+/// How often these are halved at most.
+pub(super) const HALVED: u32 = 2;
+/// The upper bits of a fraction that tell bins of most numbers apart.
+pub(super) const LEAST_BITS: u32 = BITS - HALVED;
 
 /// One of so many elements may be too small for the window before it is made lower.
 const MANY: u64 = 1024;
@@ -28,25 +34,21 @@ pub(super) const NEGATIVE: usize = OCTAVES / 2;
 /// The exponent of infinities and NaN.
 pub(super) const NONE: usize = NEGATIVE - 1;
 
-/// Where the bins of an octave begin that has none yet.
-const NOWHERE: u32 = u32::MAX;
-
 /// How many elements lie where, with exact minimum and maximum. Zeros are in no bin: the extent counts them.
 ///
-/// It takes 8 KiB for each power of two that elements of a sign lie in, and for 20 powers below the largest at least.
-#[derive(Clone)]
+/// It takes 48 KiB for each sign of its elements, and 2 KiB for each power of two that lies 20 or more below the largest.
+#[derive(Clone, Default)]
 pub struct Histogram {
     /// The bins of the large elements, nearly all, which are found for many at once.
     window: Window,
-    /// Where the bins of each octave begin, of elements too small for the window.
-    starts: Box<[u32; OCTAVES]>,
-    recent: Vec<u32>,
-    /// Elements in `recent` and the window, none of whose bins can hold more than 32 bits.
+    /// By octave, elements too small for the window.
+    small: BTreeMap<usize, Vec<u32>>,
+    /// Elements in both, none of whose bins can hold more than 32 bits.
     in_recent: u64,
-    /// What these held before they were emptied; as long as `recent`, or empty.
-    earlier: Vec<u64>,
+    /// By octave, what these held before they were emptied, in as many bins as ever.
+    earlier: BTreeMap<usize, Vec<u64>>,
     /// Elements that were too small for the window since it is as low as it is, and all of that time.
-    small: u64,
+    missed: u64,
     seen: u64,
     extent: Extent,
 }
@@ -60,21 +62,6 @@ pub struct Bin {
     pub high: f64,
     /// Elements, at least one.
     pub count: u64,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self {
-            window: Window::default(),
-            starts: Box::new([NOWHERE; OCTAVES]),
-            recent: Vec::new(),
-            in_recent: 0,
-            earlier: Vec::new(),
-            small: 0,
-            seen: 0,
-            extent: Extent::default(),
-        }
-    }
 }
 
 impl Histogram {
@@ -99,78 +86,57 @@ impl Histogram {
             self.in_recent += part.len() as u64;
             let mut small = Vec::new();
             self.window.count(part, &mut small);
-            small.iter().for_each(|&x| self.count(x));
-            self.small += small.len() as u64;
+            for x in &small {
+                let octave = self.small.entry(octave_of(*x)).or_insert_with(|| vec![0; 1 << LEAST_BITS]);
+                octave[step_of(*x)] += 1;
+            }
+            self.missed += small.len() as u64;
             self.seen += part.len() as u64;
-            if self.small > self.seen / MANY + FEW {
+            if self.missed > self.seen / MANY + FEW {
                 self.window.lower();
-                (self.small, self.seen) = (0, 0);
+                (self.missed, self.seen) = (0, 0);
             }
         }
-    }
-
-    /// Counts an element outside the window.
-    fn count(&mut self, x: f32) {
-        let bin = self.start(octave_of(x)) + step_of(x);
-        self.recent[bin] += 1;
-    }
-
-    /// Where the bins of an octave begin, which may be new.
-    fn start(&mut self, octave: usize) -> usize {
-        if self.starts[octave] == NOWHERE {
-            self.starts[octave] = self.recent.len() as u32;
-            self.recent.resize(self.recent.len() + STEPS, 0);
-            if !self.earlier.is_empty() {
-                self.earlier.resize(self.recent.len(), 0);
-            }
-        }
-        self.starts[octave] as usize
     }
 
     fn pour(&mut self) {
-        for (octave, counts) in self.window.take() {
-            let start = self.start(octave);
-            self.earlier.resize(self.recent.len(), 0);
-            self.earlier[start..].iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(count));
-        }
-        self.earlier.resize(self.recent.len(), 0);
-        for (sum, count) in self.earlier.iter_mut().zip(&mut self.recent) {
-            *sum += u64::from(std::mem::take(count));
+        for (octave, counts) in self.window.take().into_iter().chain(std::mem::take(&mut self.small)) {
+            let earlier = self.earlier.entry(octave).or_insert_with(|| vec![0; STEPS]);
+            let ratio = STEPS / counts.len();
+            earlier.iter_mut().step_by(ratio).zip(counts).for_each(|(sum, count)| *sum += u64::from(count));
         }
         self.in_recent = 0;
     }
 
-    /// The counts of an octave's bins, by size; `None` where no element can have come into it.
+    /// The counts of an octave's bins, by size; `None` where no element is in it.
     pub(super) fn octave(&self, octave: usize) -> Option<Vec<u64>> {
-        let window = self.window.octave(octave);
-        let start = Some(self.starts[octave]).filter(|&start| start != NOWHERE);
-        if window.is_none() && start.is_none() {
-            return None;
+        let mut counts = vec![0u64; steps(octave, self.extent.limit())];
+        let mut any = false;
+        let recent = [self.window.octave(octave), self.small.get(&octave).map(Vec::as_slice)];
+        for more in recent.into_iter().flatten() {
+            any |= fold(&mut counts, more.iter().map(|&count| u64::from(count)));
         }
-        let mut counts = vec![0u64; STEPS];
-        let mut add = |more: &[u32]| counts.iter_mut().zip(more).for_each(|(sum, &n)| *sum += u64::from(n));
-        add(window.unwrap_or_default());
-        if let Some(start) = start.map(|start| start as usize) {
-            add(&self.recent[start..]);
-            let earlier = self.earlier.get(start..).unwrap_or_default();
-            counts.iter_mut().zip(earlier).for_each(|(sum, &n)| *sum += n);
+        if let Some(earlier) = self.earlier.get(&octave) {
+            any |= fold(&mut counts, earlier.iter().copied());
         }
-        Some(counts).filter(|counts| counts.iter().any(|&count| count > 0))
+        any.then_some(counts)
     }
 
     /// A histogram of these bins; `None` where they do not fit the extent.
-    pub(super) fn of_octaves(octaves: &[(usize, Vec<u64>)], extent: Extent) -> Option<Self> {
-        let mut made = Self { extent, ..Self::default() };
+    pub(super) fn of_octaves(octaves: Vec<(usize, Vec<u64>)>, extent: Extent) -> Option<Self> {
+        let mut earlier = BTreeMap::new();
         let mut sum = 0u64;
         for (octave, counts) in octaves {
-            let is_new = *octave < OCTAVES && octave % NEGATIVE < NONE && made.starts[*octave] == NOWHERE;
-            (is_new && counts.len() == STEPS).then_some(())?;
-            made.start(*octave);
-            made.earlier.resize(made.recent.len() - STEPS, 0);
-            made.earlier.extend(counts);
+            let fits =
+                octave < OCTAVES && octave % NEGATIVE < NONE && counts.len() == steps(octave, extent.limit());
+            fits.then_some(())?;
             sum = counts.iter().try_fold(sum, |sum, &count| sum.checked_add(count))?;
+            let mut fine = vec![0; STEPS];
+            fine.iter_mut().step_by(STEPS / counts.len()).zip(counts).for_each(|(to, count)| *to = count);
+            earlier.insert(octave, fine);
         }
-        (extent.finite.checked_sub(extent.zeros) == Some(sum)).then_some(made)
+        let fits = extent.finite.checked_sub(extent.zeros) == Some(sum);
+        fits.then(|| Self { earlier, extent, ..Self::default() })
     }
 
     /// The bins of the negative or of the other numbers that hold an element, by size from zero on: their ends, without
@@ -204,11 +170,9 @@ impl Histogram {
 
     /// Bytes that it takes.
     pub(super) fn byte_len(&self) -> usize {
-        size_of::<Self>()
-            + size_of_val(&*self.starts)
-            + self.window.byte_len()
-            + size_of_val(&*self.recent)
-            + size_of_val(&*self.earlier)
+        let small: usize = self.small.values().map(|counts| size_of_val(&**counts)).sum();
+        let earlier: usize = self.earlier.values().map(|counts| size_of_val(&**counts)).sum();
+        size_of::<Self>() + self.window.byte_len() + small + earlier
     }
 }
 
@@ -224,21 +188,48 @@ impl std::fmt::Debug for Histogram {
     }
 }
 
+/// Bins of an octave where the largest absolute value is this.
+fn steps(octave: usize, limit: f32) -> usize {
+    STEPS >> halved(octave as u32 % NEGATIVE as u32, largest(limit))
+}
+
+/// How often the bins of an octave are halved where the largest is this.
+pub(super) fn halved(octave: u32, largest: u32) -> u32 {
+    largest.saturating_sub(octave).min(HALVED)
+}
+
+/// The octave of the largest absolute value, as far as it matters: all below are alike.
+pub(super) fn largest(limit: f32) -> u32 {
+    (limit.to_bits() >> FRACTION).max(HALVED)
+}
+
+/// Adds counts of finer bins; says whether there are any.
+pub(super) fn fold(counts: &mut [u64], more: impl ExactSizeIterator<Item = u64>) -> bool {
+    let ratio = more.len() / counts.len();
+    let mut any = false;
+    for (at, count) in more.enumerate() {
+        counts[at / ratio] += count;
+        any |= count > 0;
+    }
+    any
+}
+
 /// Sign and exponent.
 fn octave_of(x: f32) -> usize {
     (x.to_bits() >> FRACTION) as usize
 }
 
-/// The bin within the octave.
+/// The bin within the octave of a small element.
 fn step_of(x: f32) -> usize {
-    (x.to_bits() >> (FRACTION - BITS)) as usize % STEPS
+    (x.to_bits() >> (FRACTION - LEAST_BITS)) as usize % (1 << LEAST_BITS)
 }
 
 /// The bins of an exponent that hold an element.
 fn filled(exponent: usize, counts: Vec<u64>) -> impl DoubleEndedIterator<Item = Bin> {
+    let steps = counts.len();
     // Subnormal numbers are as far apart as those of the next exponent, and have no leading 1.
-    let width = 2f64.powi(exponent.max(1) as i32 - 127 - BITS as i32);
-    let first = if exponent == 0 { 0 } else { STEPS };
+    let width = 2f64.powi(exponent.max(1) as i32 - 127) / steps.max(1) as f64;
+    let first = if exponent == 0 { 0 } else { steps };
     let edge = move |step: usize| (first + step) as f64 * width;
     let bin = move |(step, count)| Bin { low: edge(step), high: edge(step + 1), count };
     counts.into_iter().enumerate().filter(|(_, count)| *count > 0).map(bin)
@@ -266,11 +257,15 @@ mod tests {
     }
 
     #[test]
-    fn bins_are_a_2048th_of_the_power_of_two_below() {
-        let bins: Vec<Bin> = of(&[1.0, 1.0004, 1.0006, -3.0]).bins().collect();
-        let width = 1.0 / 2048.0;
-        let expected =
-            [(-3.0 - 2.0 * width, -3.0, 1), (1.0, 1.0 + width, 2), (1.0 + width, 1.0 + 2.0 * width, 1)];
+    fn each_power_of_two_has_half_the_bins_of_the_one_above_but_512_at_least() {
+        let bins: Vec<Bin> = of(&[1.0, 1.0009, 1.001, -3.0, 0.125]).bins().collect();
+        let width = 1.0 / 1024.0;
+        let expected = [
+            (-3.0 - width, -3.0, 1),
+            (0.125, 0.125 + width / 4.0, 1),
+            (1.0, 1.0 + width, 2),
+            (1.0 + width, 1.0 + 2.0 * width, 1),
+        ];
         assert_eq!(bins.iter().map(|b| (b.low, b.high, b.count)).collect::<Vec<_>>(), expected);
     }
 
@@ -290,6 +285,7 @@ mod tests {
         histogram.in_recent = u64::from(u32::MAX) - 1;
         histogram.observe(&[1.0, 5.0, 1e-30]);
         assert_eq!((histogram.in_recent, histogram.earlier.is_empty()), (3, false));
+        histogram.observe(&[1.0; 0]);
         assert_eq!(histogram, of(&[5.0, 1.0, -2.0, 1.0, 1.0, 1e-30, 1e-30]));
     }
 
@@ -316,8 +312,10 @@ mod tests {
                     if bin.low >= 0.0 { bin.low <= *x && *x < bin.high } else { bin.low < *x && *x <= bin.high }
                 };
                 prop_assert_eq!(finite().filter(inside).count() as u64, bin.count);
-                let size = bin.low.abs().min(bin.high.abs());
-                prop_assert!((bin.high - bin.low) * 2048.0 <= size.max(f64::from(f32::MIN_POSITIVE)));
+                let (size, width) = (bin.low.abs().min(bin.high.abs()), bin.high - bin.low);
+                let largest = f64::from(histogram.extent().limit());
+                prop_assert!(width * 512.0 <= size.max(f64::from(f32::MIN_POSITIVE)), "{:?}", bin);
+                prop_assert!(width * 2048.0 <= largest.max(4.0 * f64::from(f32::MIN_POSITIVE)), "{:?}", bin);
             }
             prop_assert_eq!(histogram.bins().map(|bin| bin.count).sum::<u64>(), finite().count() as u64);
         }

@@ -179,7 +179,7 @@ mod tests {
             let ends = std::iter::successors(Some(f64::from(largest)), |end| Some(end * 0.98)).take(900);
             let least = ends.map(|end| brute(&values, end, levels)).fold(f64::INFINITY, f64::min);
             // Where nearly all is the error of three large elements, their bins are as fine as can be told.
-            let told = 3.0 * (f64::from(largest) / 2048.0).powi(2);
+            let told = 3.0 * (f64::from(largest) / 512.0).powi(2);
             prop_assert!(found <= 1.02 * least + told, "{} {}", found, least);
         }
     }

@@ -8,8 +8,7 @@ use std::fmt;
 pub enum Want {
     /// Exact minimum and maximum, and the moving average of those of the samples. All values have it.
     Range,
-    /// A histogram, for every method there is: 8 KiB for each power of two that elements of a sign lie in, 160 to 400 KiB of
-    /// most values.
+    /// A histogram, for every method there is: about 50 KiB for each sign of its elements.
     Histogram,
     /// The absolute maximum of each index of an axis, which must be as long in every sample; negative axes count from
     /// the last. 4 bytes each.

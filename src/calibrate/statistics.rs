@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Elements that are looked at more than once while they are in a fast cache.
-const BLOCK: usize = 1 << 13;
+const BLOCK: usize = 1 << 16;
 
 /// What was observed of one value.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -148,7 +148,7 @@ impl StoredHistogram {
     fn read(self, extent: Extent) -> Option<Histogram> {
         let octaves: Vec<(usize, Vec<u64>)> =
             self.octaves.into_iter().map(|(octave, stored)| (octave as usize, stored.counts)).collect();
-        Histogram::of_octaves(&octaves, extent)
+        Histogram::of_octaves(octaves, extent)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The fast part of a histogram: the bins of large elements side by side, found for many elements at once.
 //!
 //! A window holds twenty octaves up to that of the largest element first seen, and those above as larger ones come. Bins
-//! are found without a branch, with AVX2 where the processor has it; the results are the same. Elements
-//! below the window, few of most values, are handed back.
+//! are found without a branch, with AVX2 where the processor has it; the results are the same. Elements below the window,
+//! few of most values, are handed back.
 
 use super::extent::Extent;
-use super::histogram::{BITS, FRACTION, NEGATIVE, NONE, STEPS};
+use super::histogram::{BITS, FRACTION, LEAST_BITS, NEGATIVE, NONE, STEPS, halved, largest};
 
 /// Elements whose bins are found before any is counted; their numbers stay in the fastest cache.
 const CHUNK: usize = 1024;
@@ -22,7 +22,8 @@ const TURNS: usize = 8;
 pub(super) struct Window {
     /// The lowest octave.
     first: u32,
-    octaves: u32,
+    /// The highest, which has most bins; 0 of an empty window, else at least 2 and `first`.
+    last: u32,
     /// First those that are not read; then the bins of positive numbers, then, where there are any, of negative ones.
     counts: Vec<u32>,
 }
@@ -34,18 +35,16 @@ impl Window {
         if limit == 0.0 {
             return;
         }
-        let last = limit.to_bits() >> FRACTION;
-        let (first, octaves) = match self.octaves {
-            0 => (last.saturating_sub(BELOW), last - last.saturating_sub(BELOW) + 1),
-            octaves => (self.first, octaves.max((last + 1).saturating_sub(self.first))),
-        };
-        self.reshape(first, octaves, self.has_negative() || extent.min < 0.0);
+        let last = largest(limit).max(self.last);
+        let first = if self.last == 0 { last.saturating_sub(BELOW) } else { self.first };
+        self.reshape(first, last, self.has_negative() || extent.min < 0.0);
     }
 
     /// Makes room for smaller elements.
     pub(super) fn lower(&mut self) {
-        let first = self.first.saturating_sub(LOWER);
-        self.reshape(first, self.octaves + self.first - first, self.has_negative());
+        if self.last > 0 {
+            self.reshape(self.first.saturating_sub(LOWER), self.last, self.has_negative());
+        }
     }
 
     /// Whether there are bins of negative numbers.
@@ -55,30 +54,47 @@ impl Window {
 
     /// Bins of a sign.
     fn side(&self) -> usize {
-        self.octaves as usize * STEPS
+        self.start(self.last + 1)
     }
 
-    fn reshape(&mut self, first: u32, octaves: u32, negative: bool) {
-        if (first, octaves, negative) == (self.first, self.octaves, self.has_negative()) {
+    /// Bins of a sign below an octave.
+    fn start(&self, octave: u32) -> usize {
+        (self.first..octave).map(|octave| self.steps(octave)).sum()
+    }
+
+    /// Bins of an octave.
+    fn steps(&self, octave: u32) -> usize {
+        if self.last == 0 { 0 } else { STEPS >> halved(octave, self.last) }
+    }
+
+    fn reshape(&mut self, first: u32, last: u32, negative: bool) {
+        if (first, last, negative) == (self.first, self.last, self.has_negative()) {
             return;
         }
-        let side = octaves as usize * STEPS;
-        let mut counts = vec![0; TURNS + side * if negative { 2 } else { 1 }];
-        let shift = (self.first - first.min(self.first)) as usize * STEPS;
-        for (from, to) in [(TURNS, TURNS), (TURNS + self.side(), TURNS + side)] {
-            if let Some(held) = self.counts.get(from..from + self.side()) {
-                counts
-                    .get_mut(to + shift..)
-                    .into_iter()
-                    .for_each(|to| to[..held.len()].copy_from_slice(held));
+        let mut wider = Self { first, last, counts: Vec::new() };
+        wider.counts = vec![0; TURNS + wider.side() * if negative { 2 } else { 1 }];
+        for (octave, counts) in self.take() {
+            let (start, steps) = wider.place(octave).unwrap_or_default();
+            let ratio = counts.len() / steps.max(1);
+            for (at, count) in counts.into_iter().enumerate() {
+                wider.counts[start + at / ratio] += count;
             }
         }
-        (self.first, self.octaves, self.counts) = (first, octaves, counts);
+        *self = wider;
+    }
+
+    /// Where the bins of an octave of either sign begin, and how many there are.
+    fn place(&self, octave: usize) -> Option<(usize, usize)> {
+        let exponent = (octave % NEGATIVE) as u32;
+        let inside = self.last > 0 && (self.first..=self.last).contains(&exponent);
+        let is_there = inside && (octave < NEGATIVE || self.has_negative());
+        let sign = if octave < NEGATIVE { 0 } else { self.side() };
+        is_there.then(|| (TURNS + sign + self.start(exponent), self.steps(exponent)))
     }
 
     /// Counts elements; those that are too small come behind `small`.
     pub(super) fn count(&mut self, values: &[f32], small: &mut Vec<f32>) {
-        if self.octaves == 0 {
+        if self.last == 0 {
             return;
         }
         #[cfg(target_arch = "x86_64")]
@@ -97,18 +113,32 @@ impl Window {
 
     #[inline(always)]
     fn count_plainly(&mut self, values: &[f32], small: &mut Vec<f32>) {
-        let lowest = self.first << BITS;
+        // Zero is in no bin.
+        let lowest = (self.first << FRACTION).max(1);
+        let (top, next) = (self.last << FRACTION, (self.last - 1) << FRACTION);
         let side = self.side() as u32;
+        let turns = TURNS as u32;
+        // What takes the shifted bits of the first number of an octave to its bin.
+        let start = |octave: u32, bits: u32| (turns + self.start(octave) as u32).wrapping_sub(octave << bits);
+        let starts = [
+            start(self.first, LEAST_BITS),
+            start((self.last - 1).max(self.first), BITS - 1),
+            start(self.last, BITS),
+        ];
         let mut bins = [0u32; CHUNK];
         for chunk in values.chunks(CHUNK) {
             let mut too_small = 0;
             for (at, (bin, &x)) in bins.iter_mut().zip(chunk).enumerate() {
-                let bits = x.to_bits();
-                let size = (bits & !SIGN) >> (FRACTION - BITS);
-                let inside = size.wrapping_sub(lowest);
-                let below_zero = (bits as i32 >> 31) as u32 & side;
+                let size = x.to_bits() & !SIGN;
+                let (mut shift, mut start) = (FRACTION - LEAST_BITS, starts[0]);
+                (shift, start) =
+                    if size >= next { (FRACTION - (BITS - 1), starts[1]) } else { (shift, start) };
+                (shift, start) = if size >= top { (FRACTION - BITS, starts[2]) } else { (shift, start) };
+                let below_zero = (x.to_bits() as i32 >> 31) as u32 & side;
+                let inside = size.wrapping_sub(lowest) < INFINITE - lowest;
+                let turn = at as u32 % turns;
                 *bin =
-                    if inside < side { inside + below_zero + TURNS as u32 } else { at as u32 % TURNS as u32 };
+                    if inside { (size >> shift).wrapping_add(start).wrapping_add(below_zero) } else { turn };
                 too_small += u32::from(is_small(x, lowest));
             }
             for &bin in &bins[..chunk.len()] {
@@ -122,10 +152,8 @@ impl Window {
 
     /// The counts of an octave's bins.
     pub(super) fn octave(&self, octave: usize) -> Option<&[u32]> {
-        let at =
-            (octave % NEGATIVE).checked_sub(self.first as usize).filter(|&at| at < self.octaves as usize)?;
-        let start = TURNS + at * STEPS + if octave < NEGATIVE { 0 } else { self.side() };
-        self.counts.get(start..start + STEPS)
+        let (start, steps) = self.place(octave)?;
+        self.counts.get(start..start + steps)
     }
 
     /// Hands out all counts by octave, and forgets them.
@@ -142,12 +170,14 @@ impl Window {
 }
 
 const SIGN: u32 = 1 << 31;
+/// The bits of infinity.
+const INFINITE: u32 = (NONE as u32) << FRACTION;
 
 /// Whether a number is below the lowest bin, but not zero.
 #[inline(always)]
 fn is_small(x: f32, lowest: u32) -> bool {
     let size = x.to_bits() & !SIGN;
-    (size >> (FRACTION - BITS) < lowest) & (size != 0)
+    (size < lowest) & (size != 0)
 }
 
 #[cfg(test)]
@@ -187,7 +217,7 @@ mod tests {
         counted(&mut window, &ends);
         (0..40).for_each(|_| window.lower());
         assert!(counted(&mut window, &ends).is_empty());
-        assert_eq!((window.first, window.octaves as usize), (0, NONE));
+        assert_eq!((window.first, window.last as usize), (0, NONE - 1));
         assert_eq!(sum(&window, f32::from_bits(1)), 1);
     }
 }
