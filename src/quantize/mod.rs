@@ -7,6 +7,7 @@
 //! | `layers` | what an operator's operands are to it |
 //! | `choose` | which nodes compute in whole numbers, and why the others do not |
 //! | `plan` | the choices with their numbers |
+//! | `joined` | products that a compiler makes one of, and the scale that they share |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
 //! | `sheet` | a plan as a text that is read, changed and fed back |
@@ -22,6 +23,7 @@ mod accuracy;
 mod choose;
 mod correct;
 mod grid;
+mod joined;
 mod layers;
 mod place;
 mod plan;
@@ -33,7 +35,7 @@ mod twins;
 mod weights;
 
 pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
-pub use choose::{Choice, Role, choose};
+pub use choose::{Choice, Role, choose, products_in_bodies};
 pub use correct::{Correction, corrected, corrections};
 pub use grid::{Affine, Grid};
 pub use layers::Layer;
