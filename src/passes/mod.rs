@@ -65,6 +65,7 @@ pub mod fuse_pad;
 pub mod merge_slices;
 pub mod merge_movement;
 pub mod reshape_first;
+pub mod split_heads;
 pub mod merge_clips;
 pub mod merge_logic;
 pub mod remove_sequences;

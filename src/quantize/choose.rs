@@ -77,6 +77,19 @@ pub fn choose(
     Ok(order.into_iter().filter_map(|node| chooser.node(node)).collect())
 }
 
+/// How many products with a weight are in bodies of other nodes, where all stays as it is.
+pub fn products_in_bodies(graph: &Graph, target: &Quantized) -> usize {
+    let listed = |op: &str| target.to_whole.iter().chain(&target.to_float).any(|o| o == op);
+    let product = |node: &Node| {
+        let op = node.op();
+        node.region() != RegionId::ROOT
+            && op.domain.is_empty()
+            && listed(op.name)
+            && Layer::of(graph, node).is_ok()
+    };
+    graph.nodes().filter(|(_, node)| product(node)).count()
+}
+
 struct Chooser<'a> {
     graph: &'a Graph,
     target: &'a Quantized,
@@ -121,7 +134,8 @@ impl Chooser<'_> {
         let listed = |ops: &[String]| ops.iter().any(|o| o == op.name);
         let to_whole = listed(&self.target.to_whole);
         if to_whole || listed(&self.target.to_float) {
-            return match Layer::of(self.graph, node) {
+            let read = if self.target.whole_bias { Layer::of } else { Layer::with_any_bias };
+            return match read(self.graph, node) {
                 Ok(layer) => Role::Product { layer, result: to_whole.then(|| self.result(node)) },
                 Err(why) => Role::Float(why),
             };

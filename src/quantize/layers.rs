@@ -17,11 +17,31 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Reads a node whose bias, where it has one, is a number for each channel; an error says in a clause why it is no such
+    /// product.
+    ///
+    /// # Errors
+    /// As of [`Self::with_any_bias`], and where the bias is no such vector, or scaled.
+    pub fn of(graph: &Graph, node: &Node) -> Result<Self, &'static str> {
+        let layer = Self::with_any_bias(graph, node)?;
+        if let (true, Some(bias)) = (node.op().is("Gemm"), layer.bias.and_then(|at| node.input(at))) {
+            let one = |name| node.float(name).is_none_or(|f| f == 1.0);
+            let vector = graph.shape(bias).is_some_and(|s| s.len() == 1);
+            let weight = node.input(layer.weight).and_then(|v| graph.shape(v));
+            let channels = weight.map(|s| s[layer.axis].clone());
+            let fits = graph.shape(bias).and_then(|s| s.first().cloned()) == channels;
+            if !one("beta") || !one("alpha") || !vector || !fits {
+                return Err("the bias is no number for each channel, or scaled");
+            }
+        }
+        Ok(layer)
+    }
+
     /// Reads a node; an error says in a clause why it is no such product.
     ///
     /// # Errors
     /// The operator is another, the weight is computed or not in single precision, or its rank is none that has channels.
-    pub fn of(graph: &Graph, node: &Node) -> Result<Self, &'static str> {
+    pub fn with_any_bias(graph: &Graph, node: &Node) -> Result<Self, &'static str> {
         let op = node.op();
         let weight = node.input(1).ok_or("it has no weight")?;
         let data = node.input(0).ok_or("it has no data")?;
@@ -53,15 +73,6 @@ impl Layer {
         }
         let bias = node.input(2).filter(|_| !op.is("MatMul"));
         bias.map(|bias| float_constant(graph, bias)).transpose().map_err(|_| "the bias is computed")?;
-        if op.is("Gemm") && bias.is_some() {
-            let one = |name| node.float(name).is_none_or(|f| f == 1.0);
-            let vector = |v| graph.shape(v).is_some_and(|s| s.len() == 1);
-            let channels = graph.shape(weight).map(|s| s[axis].clone());
-            let fits = |v| graph.shape(v).and_then(|s| s.first().cloned()) == channels;
-            if !one("beta") || !one("alpha") || !bias.is_some_and(|b| vector(b) && fits(b)) {
-                return Err("the bias is no number for each channel, or scaled");
-            }
-        }
         Ok(Self { data: 0, weight: 1, axis, bias: bias.map(|_| 2) })
     }
 }

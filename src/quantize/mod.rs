@@ -7,6 +7,7 @@
 //! | `layers` | what an operator's operands are to it |
 //! | `choose` | which nodes compute in whole numbers, and why the others do not |
 //! | `plan` | the choices with their numbers |
+//! | `joined` | products that a compiler makes one of, and the scale that they share |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
 //! | `labels` | what nodes are called |
@@ -24,6 +25,7 @@ mod accuracy;
 mod choose;
 mod correct;
 mod grid;
+mod joined;
 mod labels;
 mod layers;
 mod place;
@@ -37,7 +39,7 @@ mod twins;
 mod weights;
 
 pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
-pub use choose::{Choice, Role, choose};
+pub use choose::{Choice, Role, choose, products_in_bodies};
 pub use correct::{Correction, corrected, corrections};
 pub use grid::{Affine, Grid};
 pub use labels::Labels;

@@ -25,7 +25,7 @@ use crate::calibrate::Method;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
 use crate::ir::Model;
-use crate::quantize::{Grid, Sensitivity, sensitivities};
+use crate::quantize::{Grid, Sensitivity, products_in_bodies, sensitivities};
 use crate::recipe::DataSpec;
 use crate::report::{Change, QuantizeReport};
 use crate::runtime::{Preferences, Runtime, find};
@@ -132,6 +132,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     clock
         .time("simplify", || prepare::prepare(&mut model, table, runtime, before.bytes, &mut diags, progress))
         .map_err(in_file)?;
+    remark_bodies(&model, table, &mut diags);
     let source = clock.time("data", || ranges::source(job, &model, runtime))?;
     let mut composer = Composer::new(job, model, table).map_err(in_file)?;
     clock.time("smooth", || composer.smooth(source.as_ref(), runtime, progress)).map_err(in_file)?;
@@ -219,6 +220,15 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         peak_anonymous_bytes: memory.peak(),
         diags: diags.unique(),
     })
+}
+
+fn remark_bodies(model: &Model, table: &Quantized, diags: &mut crate::diag::Diags) {
+    let count = products_in_bodies(&model.graph, table);
+    if count > 0 {
+        let message =
+            format!("{count} products with a weight are in bodies of If, Loop or Scan: they stay floats");
+        diags.note("bodies-stay-float", None, message);
+    }
 }
 
 fn rank(

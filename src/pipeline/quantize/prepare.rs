@@ -27,7 +27,9 @@ pub(super) fn prepare(
         opset if opset >= LEAST_OPSET => OpsetRequest::Keep,
         _ => OpsetRequest::Version(LEAST_OPSET),
     };
-    let options = Options { opset, ..Options::new(Target::named(&table.prepared_for)?) };
+    // A factor that is moved into the weights of one product alone keeps it from sharing a scale with others.
+    let disable = if table.joins { vec!["fuse-linear-scale".to_owned()] } else { Vec::new() };
+    let options = Options { opset, disable, ..Options::new(Target::named(&table.prepared_for)?) };
     let means = Means { runtime: Some(runtime), growth_budget: Growth::default().budget(bytes) };
     let before = model.opset();
     run(model, &options, means, diags, progress)?;
