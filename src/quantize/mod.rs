@@ -7,7 +7,6 @@
 //! | `layers` | what an operator's operands are to it |
 //! | `choose` | which nodes compute in whole numbers, and why the others do not |
 //! | `plan` | the choices with their numbers |
-//! | `joined` | products that a compiler makes one of, and the scale that they share |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
 //! | `sheet` | a plan as a text that is read, changed and fed back |
@@ -23,7 +22,6 @@ mod accuracy;
 mod choose;
 mod correct;
 mod grid;
-mod joined;
 mod layers;
 mod place;
 mod plan;
