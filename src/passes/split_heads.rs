@@ -121,17 +121,12 @@ fn gathered(cx: &Context<'_>, placed: bool, transpose: NodeId) -> std::result::R
     }
     let reshape = cx.graph.producer_is(cut, "Reshape").ok_or(Miss::Silent)?;
     let x = cx.node(reshape).input(0).filter(|&v| is_cut(cx, placed, v)).ok_or(Miss::Silent)?;
-    let (shape, dims) = (cx.graph.shape(x).ok_or(Miss::Silent)?, cx.graph.shape(cut).ok_or(Miss::Silent)?);
-    if shape.len() != 3 || cx.node(reshape).region() != n.region() {
+    let shape = cx.node(reshape).input(1).and_then(|v| cx.constant_ints(v)).ok_or(Miss::Silent)?;
+    let [batch, sequence, parts, count, size] = shape[..] else { return Err(Miss::Silent) };
+    let copies = cx.int(reshape, "allowzero").unwrap_or(0) == 0;
+    if !copies || parts < 1 || count < 1 || size < 1 || cx.node(reshape).region() != n.region() {
         return Err(Miss::Silent);
     }
-    require!(dims[..2] == shape[..2], cut, "the other dims are not known to stay");
-    let sizes = (
-        dims[2].as_fixed().and_then(|d| i64::try_from(d).ok()),
-        dims[3].as_fixed().and_then(|d| i64::try_from(d).ok()),
-        dims[4].as_fixed().and_then(|d| i64::try_from(d).ok()),
-    );
-    let (Some(parts), Some(count), Some(size)) = sizes else { return Err(Miss::Silent) };
     let mut read = Vec::new();
     for reader in cx.graph.value(out).uses() {
         let Use::Operand { node, index: 0 } = *reader else { return Err(Miss::Silent) };
@@ -146,7 +141,8 @@ fn gathered(cx: &Context<'_>, placed: bool, transpose: NodeId) -> std::result::R
         read.push((gather.outputs()[0], index as usize));
     }
     let mut patch = Patch::new();
-    let whole = reshaped(&mut patch, x, 2, parts * count, size);
+    let shape = patch.constant(Tensor::vector(&[batch, sequence, parts * count, size]));
+    let whole = patch.node("Reshape", [Ref::Old(x), shape]);
     let whole = patch.node("Transpose", [whole]);
     patch.set_attr("perm", vec![0i64, 2, 1, 3]);
     let cut = split_into(cx, &mut patch, whole, 1, &vec![count; parts as usize]);
