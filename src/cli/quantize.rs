@@ -123,6 +123,12 @@ struct ProofArgs {
     /// Do not time the result beside the original
     #[arg(long)]
     no_bench: bool,
+    /// Also ask the target's own compiler, in a process of its own, and what it runs in INT8; needs its Python package
+    #[arg(long)]
+    build: bool,
+    /// The Python that has the compiler's package
+    #[arg(long, value_name = "PATH", default_value = "python3", requires = "build")]
+    python: PathBuf,
     /// Write the result even where it is worse than its bound
     #[arg(long)]
     force: bool,
@@ -199,6 +205,7 @@ fn job(args: &QuantizeArgs) -> Result<QuantizeJob> {
         write_plan: numbers.write_plan.clone(),
         verify: !proof.no_verify,
         bench: !proof.no_bench,
+        python: proof.build.then(|| proof.python.clone()),
         force: proof.force,
         external_data: args.external_data.into(),
         runtime: Preferences { library: proof.ort_lib.clone(), custom_ops: proof.custom_ops.clone() },

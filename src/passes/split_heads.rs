@@ -1,4 +1,4 @@
-//! `split-heads`: a biased product that is cut into heads is cut once.
+//! `split-heads`: a product that is cut into heads is cut once.
 //!
 //! ```text
 //! q, k, v = Split<axis = -1>(MatMul(x, W) + b);  Reshape(q, [0, 0, H, D]), ...
@@ -12,14 +12,17 @@
 //! block of 8 heads of 32 becomes 10 layers of an engine, and 8 with heads cut; in INT8 12 and 9, and only with heads cut
 //! does the product run in whole numbers at all, for what is cut has no weights in them.
 //!
-//! Products without a bias are left as they are: of those it writes each part where it is read (7 layers, and 8 with heads
-//! cut). On ONNX Runtime it runs by name only.
+//! Products without a bias are left as they are, but for INT8: of those it writes each part where it is read (7 layers, and 8
+//! with heads cut). On ONNX Runtime it runs by name only.
 //!
 //! Refused: parts that others than reshapes read, or that are cut into heads of several sizes; dims that are not known to stay.
 
-use crate::ir::{NodeId, OpId, Use, ValueId};
+use crate::error::Result;
+use crate::ir::{Model, NodeId, OpId, Use, ValueId};
 use crate::require;
-use crate::rewrite::{Context, Exactness, Meta, Miss, Patch, Ref, Rule, Work};
+use crate::rewrite::{
+    Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Ref, Rule, Work, apply,
+};
 use crate::tensor::Tensor;
 
 /// See the [module](self).
@@ -28,12 +31,12 @@ pub struct SplitHeads;
 
 /// What the registry runs.
 pub fn pass() -> Work {
-    Work::rule(SplitHeads)
+    Work::whole(SplitHeads)
 }
 
 const META: Meta = Meta {
     id: "split-heads",
-    summary: "a biased product that is cut into heads is cut once",
+    summary: "a product that is cut into heads is cut once",
     exactness: Exactness::Exact,
     since_opset: 5,
     emits: &[OpId::onnx("Reshape"), OpId::onnx("Split"), OpId::onnx("Transpose")],
@@ -42,7 +45,23 @@ const META: Meta = Meta {
 /// Parts, heads and their size behind the dims of a batch and of a sequence, and the order in which parts are gathered.
 const PARTS_FIRST: [usize; 5] = [2, 0, 3, 1, 4];
 
-impl Rule for SplitHeads {
+impl Pass for SplitHeads {
+    fn meta(&self) -> &Meta {
+        &META
+    }
+
+    fn run(&self, model: &mut Model, cx: &mut PassContext<'_>) -> Result<PassStats> {
+        apply(&Cut { placed: cx.target.places_products }, model, cx)
+    }
+}
+
+/// The rule, as the target's compiler leaves something to gain.
+struct Cut {
+    /// Whether it writes parts of a product without a bias where they are read.
+    placed: bool,
+}
+
+impl Rule for Cut {
     fn meta(&self) -> &Meta {
         &META
     }
@@ -52,15 +71,19 @@ impl Rule for SplitHeads {
         OPS
     }
 
-    fn visit(&self, cx: &Context<'_>, node: NodeId) -> Result<Patch, Miss> {
-        if cx.node(node).op().is("Split") { columns(cx, node) } else { gathered(cx, node) }
+    fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
+        if cx.node(node).op().is("Split") {
+            columns(cx, self.placed, node)
+        } else {
+            gathered(cx, self.placed, node)
+        }
     }
 }
 
 /// Columns are split, and each part is reshaped into heads.
-fn columns(cx: &Context<'_>, split: NodeId) -> Result<Patch, Miss> {
+fn columns(cx: &Context<'_>, placed: bool, split: NodeId) -> std::result::Result<Patch, Miss> {
     let n = cx.node(split);
-    let x = n.input(0).filter(|&v| is_biased(cx, v)).ok_or(Miss::Silent)?;
+    let x = n.input(0).filter(|&v| is_cut(cx, placed, v)).ok_or(Miss::Silent)?;
     let rank = cx.graph.rank(x).filter(|&r| r > 1).ok_or(Miss::Silent)?;
     let axis = cx.int(split, "axis").unwrap_or(0);
     if axis != -1 && axis != rank as i64 - 1 {
@@ -90,25 +113,20 @@ fn columns(cx: &Context<'_>, split: NodeId) -> Result<Patch, Miss> {
 }
 
 /// Parts, heads and their size become dims, parts come first, and each is gathered.
-fn gathered(cx: &Context<'_>, transpose: NodeId) -> Result<Patch, Miss> {
+fn gathered(cx: &Context<'_>, placed: bool, transpose: NodeId) -> std::result::Result<Patch, Miss> {
     let n = cx.node(transpose);
     let (cut, out) = (n.input(0).ok_or(Miss::Silent)?, n.outputs()[0]);
     if cx.permutation(transpose).as_deref() != Some(&PARTS_FIRST) || cx.graph.value(cut).uses().len() != 1 {
         return Err(Miss::Silent);
     }
     let reshape = cx.graph.producer_is(cut, "Reshape").ok_or(Miss::Silent)?;
-    let x = cx.node(reshape).input(0).filter(|&v| is_biased(cx, v)).ok_or(Miss::Silent)?;
-    let (shape, dims) = (cx.graph.shape(x).ok_or(Miss::Silent)?, cx.graph.shape(cut).ok_or(Miss::Silent)?);
-    if shape.len() != 3 || cx.node(reshape).region() != n.region() {
+    let x = cx.node(reshape).input(0).filter(|&v| is_cut(cx, placed, v)).ok_or(Miss::Silent)?;
+    let shape = cx.node(reshape).input(1).and_then(|v| cx.constant_ints(v)).ok_or(Miss::Silent)?;
+    let [batch, sequence, parts, count, size] = shape[..] else { return Err(Miss::Silent) };
+    let copies = cx.int(reshape, "allowzero").unwrap_or(0) == 0;
+    if !copies || parts < 1 || count < 1 || size < 1 || cx.node(reshape).region() != n.region() {
         return Err(Miss::Silent);
     }
-    require!(dims[..2] == shape[..2], cut, "the other dims are not known to stay");
-    let sizes = (
-        dims[2].as_fixed().and_then(|d| i64::try_from(d).ok()),
-        dims[3].as_fixed().and_then(|d| i64::try_from(d).ok()),
-        dims[4].as_fixed().and_then(|d| i64::try_from(d).ok()),
-    );
-    let (Some(parts), Some(count), Some(size)) = sizes else { return Err(Miss::Silent) };
     let mut read = Vec::new();
     for reader in cx.graph.value(out).uses() {
         let Use::Operand { node, index: 0 } = *reader else { return Err(Miss::Silent) };
@@ -123,7 +141,8 @@ fn gathered(cx: &Context<'_>, transpose: NodeId) -> Result<Patch, Miss> {
         read.push((gather.outputs()[0], index as usize));
     }
     let mut patch = Patch::new();
-    let whole = reshaped(&mut patch, x, 2, parts * count, size);
+    let shape = patch.constant(Tensor::vector(&[batch, sequence, parts * count, size]));
+    let whole = patch.node("Reshape", [Ref::Old(x), shape]);
     let whole = patch.node("Transpose", [whole]);
     patch.set_attr("perm", vec![0i64, 2, 1, 3]);
     let cut = split_into(cx, &mut patch, whole, 1, &vec![count; parts as usize]);
@@ -131,14 +150,15 @@ fn gathered(cx: &Context<'_>, transpose: NodeId) -> Result<Patch, Miss> {
     Ok(patch)
 }
 
-/// Whether the value is a matrix product and a constant that is added to it.
-fn is_biased(cx: &Context<'_>, value: ValueId) -> bool {
+/// Whether the value is a matrix product that the compiler cuts: nothing but one with a bias where it places those without.
+fn is_cut(cx: &Context<'_>, placed: bool, value: ValueId) -> bool {
     let product = |v| ["MatMul", "Gemm"].iter().any(|op| cx.graph.producer_is(v, op).is_some());
     let biased = |add: NodeId| {
         let operands = || cx.node(add).inputs().flatten();
         operands().any(product) && operands().any(|v| cx.graph.is_const(v))
     };
-    cx.graph.producer_is(value, "Add").is_some_and(biased)
+    (!placed && product(value))
+        || cx.graph.producer_is(value, "Add").is_some_and(biased)
         || cx.graph.producer_is(value, "Gemm").is_some_and(|gemm| cx.node(gemm).input(2).is_some())
 }
 

@@ -1,6 +1,7 @@
 # Builds argv[1] with the first of the modules argv[3:] and writes what came of it to argv[2]; status 77 where none is there.
 import importlib
 import json
+import re
 import sys
 
 model, answer, modules = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -17,11 +18,31 @@ else:
 class Logger(trt.ILogger):
     def __init__(self):
         trt.ILogger.__init__(self)
-        self.errors = []
+        self.errors, self.layers = [], []
 
     def log(self, severity, message):
         if severity <= trt.ILogger.ERROR:
             self.errors.append(message)
+        self.layers += LAYER.findall(message)
+
+
+# A layer of the engine as the compiler lists it at the end: name, kind, and all else.
+LAYER = re.compile(r"^Name: (.+?), LayerType: (\S+), Inputs: (.*)$", re.MULTILINE)
+# Layers that it generates compute products only where their names say so.
+GENERATED = re.compile(r"Corr|Gemm|Fc|Matr")
+
+
+def int8_nodes(layers):
+    """Nodes of the model whose products a layer computes of Int8 constants."""
+    nodes = set()
+    for name, kind, rest in layers:
+        inputs, _, rest = rest.partition("Constants: [")
+        constants = rest.partition("], Outputs: [")[0]
+        generated = kind == "kgen"
+        takes = bool(GENERATED.search(name)) if generated else "Datatype: Int8" in inputs
+        if takes and "Datatype: Int8" in constants:
+            nodes.update(re.findall(r"\[ONNX Layer: ([^\]]*)\]", rest))
+    return sorted(nodes)
 
 
 # What a dynamic dim is where nothing is fixed.
@@ -38,6 +59,7 @@ for i in range(parser.num_errors):
     errors.append("node %d '%s' [%s]: %s" % (e.node(), e.node_name(), e.node_operator(), e.desc()))
 if parsed:
     config = builder.create_builder_config()
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     profile = builder.create_optimization_profile()
     for i in range(network.num_inputs):
         tensor = network.get_input(i)
@@ -51,4 +73,7 @@ if parsed:
     errors += [] if plan is not None else logger.errors[:10]
 with open(answer, "w") as f:
     compiler = "%s %s" % (trt.__name__, trt.__version__)
-    json.dump(dict(compiler=compiler, built=plan is not None, errors=errors, profile=profiles), f)
+    answer = dict(compiler=compiler, built=plan is not None, errors=errors, profile=profiles)
+    if plan is not None and logger.layers:
+        answer.update(layers=len(logger.layers), int8_nodes=int8_nodes(logger.layers))
+    json.dump(answer, f)

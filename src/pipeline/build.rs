@@ -22,6 +22,8 @@ struct Answer {
     built: bool,
     errors: Vec<String>,
     profile: BTreeMap<String, Vec<i64>>,
+    layers: Option<usize>,
+    int8_nodes: Option<Vec<String>>,
 }
 
 /// What the compiler says of a model, its dynamic dims at the sizes that are fixed and others at the script's.
@@ -50,8 +52,9 @@ pub(super) fn build(model: &Model, input: &Path, target: &Target, python: &Path)
     }
     let answer = std::fs::read_to_string(&answer).ok().and_then(|text| serde_json::from_str(&text).ok());
     let answer = answer.unwrap_or_else(|| crashed(target, status));
-    let Answer { compiler, built, errors, profile } = answer;
-    Ok(BuildReport { compiler, built, errors, profile, seconds: start.elapsed().as_secs_f64() })
+    let Answer { compiler, built, errors, profile, layers, int8_nodes } = answer;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(BuildReport { compiler, built, errors, profile, layers, int8_nodes, seconds })
 }
 
 fn absent(target: &Target, compiler: &Compiler, why: &str) -> Error {
@@ -62,5 +65,6 @@ fn absent(target: &Target, compiler: &Compiler, why: &str) -> Error {
 /// It left no answer behind.
 fn crashed(target: &Target, status: ExitStatus) -> Answer {
     let errors = vec![format!("the compiler crashed on this model: {status}")];
-    Answer { compiler: target.id.clone(), built: false, errors, profile: BTreeMap::new() }
+    let (compiler, profile) = (target.id.clone(), BTreeMap::new());
+    Answer { compiler, built: false, errors, profile, layers: None, int8_nodes: None }
 }

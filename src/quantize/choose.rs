@@ -135,6 +135,9 @@ impl Chooser<'_> {
         let to_whole = listed(&self.target.to_whole);
         if to_whole || listed(&self.target.to_float) {
             let read = if self.target.whole_bias { Layer::of } else { Layer::with_any_bias };
+            if node.input(0).is_some_and(|data| self.is_dequantized(data)) {
+                return Role::Float("its data are quantized already");
+            }
             return match read(self.graph, node) {
                 Ok(layer) => Role::Product { layer, result: to_whole.then(|| self.result(node)) },
                 Err(why) => Role::Float(why),
@@ -182,12 +185,21 @@ impl Chooser<'_> {
             let alone = self.graph.value(value).uses().len() == 1;
             self.graph.producer(value).filter(|_| alone).and_then(|p| self.products.get(&p))
         };
-        match (made(a), made(b)) {
-            (Some(a), Some(b)) => Ok(usize::from(b < a)),
-            (Some(_), None) => Ok(1),
-            (None, Some(_)) => Ok(0),
-            (None, None) => Err("no convolution in whole numbers makes an operand"),
+        let at = match (made(a), made(b)) {
+            (Some(a), Some(b)) => usize::from(b < a),
+            (Some(_), None) => 1,
+            (None, Some(_)) => 0,
+            (None, None) => return Err("no convolution in whole numbers makes an operand"),
+        };
+        if self.is_dequantized([a, b][at]) {
+            return Err("the other operand is quantized already");
         }
+        Ok(at)
+    }
+
+    /// Whether the model came with a quantizer for it.
+    fn is_dequantized(&self, value: ValueId) -> bool {
+        self.graph.producer_is(value, "DequantizeLinear").is_some()
     }
 
     /// What is quantized behind a product: the result of the clamp that alone reads it, else its own.

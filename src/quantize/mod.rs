@@ -7,7 +7,6 @@
 //! | `layers` | what an operator's operands are to it |
 //! | `choose` | which nodes compute in whole numbers, and why the others do not |
 //! | `plan` | the choices with their numbers |
-//! | `joined` | products that a compiler makes one of, and the scale that they share |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
 //! | `labels` | what nodes are called |
@@ -25,7 +24,6 @@ mod accuracy;
 mod choose;
 mod correct;
 mod grid;
-mod joined;
 mod labels;
 mod layers;
 mod place;

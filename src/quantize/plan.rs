@@ -2,14 +2,13 @@
 
 use super::choose::{Choice, Role};
 use super::grid::{Affine, Grid};
-use super::joined::joined;
 use super::layers::Layer;
 use super::place::Place;
 use super::weights::{Weights, bias};
 use crate::error::{Error, Result};
 use crate::ir::{Graph, NodeId, ValueId};
 use crate::target::Quantized;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The values whose ranges the choices ask for, each once, in the order of the choices.
@@ -43,9 +42,8 @@ pub fn plan(
     ranges: &FxHashMap<ValueId, (f32, f32)>,
     weights: Grid,
 ) -> Result<Vec<Place>> {
-    let joined = if target.joins { joined(graph, choices, weights) } else { FxHashMap::default() };
-    let known = FxHashMap::default();
-    let mut planner = Planner { graph, target, grid: Grid::of(target), weights, ranges, joined, known };
+    let mut planner =
+        Planner { graph, target, grid: Grid::of(target), weights, ranges, known: FxHashMap::default() };
     let mut places = Vec::new();
     for choice in choices {
         let planned = planner.choice(choice).map_err(|e| e.at(graph.label(choice.node)))?;
@@ -60,8 +58,6 @@ struct Planner<'a> {
     grid: Grid,
     weights: Grid,
     ranges: &'a FxHashMap<ValueId, (f32, f32)>,
-    /// The one scale of each product that is joined with others.
-    joined: FxHashMap<NodeId, f32>,
     /// What was decided of values before: what moves elements keeps it.
     known: FxHashMap<ValueId, Affine>,
 }
@@ -104,10 +100,7 @@ impl Planner<'_> {
         let input = self.affine_of(node, layer.data)?;
         let constant = |at: usize| self.graph.const_value(self.graph.node(node).input(at)?);
         let weight = constant(layer.weight).ok_or_else(|| Error::new("its weight cannot be read"))?;
-        let rounded = match self.joined.get(&node) {
-            Some(&scale) => self.at_one_scale(&weight, layer.axis, scale),
-            None => Weights::round(&weight, Some(layer.axis), self.weights),
-        };
+        let rounded = Weights::round(&weight, Some(layer.axis), self.weights);
         let mut weights = rounded.ok_or_else(|| Error::new("its weight is not finite"))?;
         let mut place = Place { inputs: vec![(layer.data, input)], ..Place::nothing(node) };
         if let Some(at) = layer.bias.filter(|_| self.target.whole_bias) {
@@ -130,13 +123,6 @@ impl Planner<'_> {
             return Ok(vec![place]);
         }
         Ok(vec![place, Place { output: Some(affine), ..Place::nothing(makes) }])
-    }
-
-    /// A weight all of whose channels have one scale.
-    fn at_one_scale(&self, weight: &Tensor, axis: usize, scale: f32) -> Option<Weights> {
-        let channels = *weight.shape().get(axis)?;
-        let rounded = Weights::round_at(weight, axis, self.weights, &vec![scale; channels])?;
-        Some(Weights { scales: vec![scale], axis: None, ..rounded })
     }
 
     fn operands(&self, node: NodeId) -> Vec<usize> {

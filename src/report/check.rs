@@ -36,6 +36,10 @@ pub struct BuildReport {
     pub errors: Vec<String>,
     /// The sizes at which it was asked, of inputs with dims that are not fixed.
     pub profile: BTreeMap<String, Vec<i64>>,
+    /// Layers of the engine; `None` where the compiler lists none.
+    pub layers: Option<usize>,
+    /// Nodes that the engine computes in INT8, by the compiler's names; `None` where it lists none.
+    pub int8_nodes: Option<Vec<String>>,
     /// Its time.
     pub seconds: f64,
 }

@@ -3,7 +3,7 @@
 use super::optimize::figure;
 use super::table::{BOLD, DIM, table};
 use super::units::{bytes, count, seconds, thousands};
-use super::{Change, Number, Race, plain};
+use super::{BuildReport, Change, Number, Race, plain};
 use crate::diag::Diags;
 use crate::recipe::Recipe;
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub struct QuantizeReport {
     pub accuracy: Option<AccuracyReport>,
     /// What the planned products run as.
     pub kernels: Option<Vec<KernelRow>>,
+    /// What the target's compiler said, where it was asked.
+    pub build: Option<BuildReport>,
     /// Times beside the original.
     pub race: Option<QuantizedRace>,
     /// Wall time of the whole job.
@@ -184,6 +186,11 @@ impl QuantizeReport {
         text.push_str(&self.worst(all));
         for row in self.kernels.iter().flatten() {
             let _ = writeln!(text, "kernels: {}", row.sentence());
+        }
+        if let Some(build) = &self.build {
+            let layers = build.layers.map(|n| format!(", {n} layers")).unwrap_or_default();
+            let word = if build.built { "built" } else { "refused" };
+            let _ = writeln!(text, "{}: {word}{layers}", build.compiler);
         }
         if let Some(race) = &self.race {
             let _ = writeln!(text, "{}", race.line());

@@ -158,9 +158,6 @@ pub struct Quantized {
     /// Whether constants that rows are looked up in are stored as whole numbers.
     #[serde(default)]
     pub lookups: bool,
-    /// Whether its compiler makes one product of those of one input that only other products read, where they have one scale.
-    #[serde(default)]
-    pub joins: bool,
     /// The target whose passes prepare the graph: they make no operator that has no kernel for whole numbers.
     pub prepared_for: String,
     /// What its products run as, where ONNX Runtime says.

@@ -10,7 +10,7 @@ use onnxpress::analysis::verify;
 use onnxpress::diag::Diags;
 use onnxpress::io::to_bytes;
 use onnxpress::ir::{Model, NodeId};
-use onnxpress::quantize::{Affine, Grid, Place, Role, Weights, bias, choose, place, plan, wanted};
+use onnxpress::quantize::{Affine, Choice, Grid, Place, Role, Weights, bias, choose, place, plan, wanted};
 use onnxpress::runtime::{RunValue, Runtime, SessionOptions, Source};
 use onnxpress::tensor::{DType, Tensor};
 use onnxpress::text::parse_model;
@@ -295,4 +295,68 @@ fn onnx_runtime_runs_what_is_planned_in_whole_numbers() {
     let count = |op: &str| optimized.iter().filter(|o| *o == op).count();
     let counts = ["QLinearConv", "QLinearAdd", "MatMulIntegerToFloat", "Conv", "Relu"].map(count);
     assert_eq!(counts, [2, 1, 1, 0, 0]);
+}
+
+fn tensorrt() -> onnxpress::target::Quantized {
+    onnxpress::target::Target::named("tensorrt-rtx").unwrap().quantized.unwrap()
+}
+
+fn roles(model: &Model, table: &onnxpress::target::Quantized) -> Vec<String> {
+    let choices = choose(&model.graph, table, &Default::default()).unwrap();
+    let role = |role: &Role| match role {
+        Role::Product { result, .. } => {
+            format!("product{}", if result.is_some() { " and result" } else { "" })
+        }
+        Role::Skip { at } => format!("skip {at}"),
+        Role::Float(why) => (*why).to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    choices.iter().map(|c| format!("{}: {}", model.graph.node(c.node).op().name, role(&c.role))).collect()
+}
+
+#[test]
+fn for_tensorrt_products_and_skips_are_whole_and_the_rest_floats() {
+    let float = "the target computes this operator in floats";
+    assert_eq!(
+        roles(&model(RESIDUAL), &tensorrt()),
+        [
+            "Conv: product",
+            &format!("Relu: {float}"),
+            &format!("MaxPool: {float}"),
+            "Conv: product",
+            "Add: skip 1",
+            &format!("Erf: {float}"),
+            &format!("GlobalAveragePool: {float}"),
+            &format!("Flatten: {float}"),
+            "MatMul: product",
+        ]
+    );
+    let upsampled = "<ir_version: 8, opset_import: [\"\" : 13]>\n\
+        g (float[1,2,4,4] x) => (float[1,2,8,8] y)\n\
+        <float[2,2,2,2] w = {1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}>\n\
+        { y = ConvTranspose <strides = [2, 2]> (x, w) }";
+    assert_eq!(roles(&model(upsampled), &tensorrt()), [format!("ConvTranspose: {float}")]);
+    let scaled = "<ir_version: 8, opset_import: [\"\" : 13]>\n\
+        g (float[1,2] x) => (float[1,2] y)\n\
+        <float[2,2] w = {1, 2, 3, 4}, float[1,2] b = {1, 2}>\n\
+        { y = Gemm <beta = 0.5> (x, w, b) }";
+    assert_eq!(roles(&model(scaled), &tensorrt()), ["Gemm: product"]);
+    assert_eq!(roles(&model(scaled), &table()), ["Gemm: the bias is no number for each channel, or scaled"]);
+}
+
+#[test]
+fn what_is_quantized_already_stays_as_it_is() {
+    let trained = model(
+        "<ir_version: 8, opset_import: [\"\" : 13]>\n\
+         g (float[1,2,4,4] x) => (float[1,2,4,4] y)\n\
+         <int8[2,2,1,1] w = {1, -5, 25, 2}, float[2] s = {0.1, 0.2}, int8[2] z = {0, 0},\n\
+          float t = {0.1}, int8 o = {0}>\n\
+         { q = QuantizeLinear (x, t, o)\n d = DequantizeLinear (q, t, o)\n v = DequantizeLinear <axis = 0> (w, s, z)\n\
+           c = Conv (d, v)\n e = QuantizeLinear (c, t, o)\n f = DequantizeLinear (e, t, o)\n y = Add (f, d) }",
+    );
+    for table in [table(), tensorrt()] {
+        let choices = choose(&trained.graph, &table, &Default::default()).unwrap();
+        let whole: Vec<&Choice> = choices.iter().filter(|c| !c.role.is_float()).collect();
+        assert!(whole.is_empty(), "{whole:?}");
+    }
 }

@@ -11,15 +11,18 @@ use crate::pipeline::bench::Figures;
 use crate::pipeline::compare::source;
 use crate::pipeline::progress::{Progress, Step};
 use crate::proto::ModelProto;
-use crate::quantize::{Accuracy, Compute, Labels, OutputAccuracy, Sensitivity, Sheet, SheetNode, accuracy};
+use crate::quantize::{
+    Accuracy, Compute, Labels, OutputAccuracy, Place, Sensitivity, Sheet, SheetNode, accuracy,
+};
 use crate::report::{
-    AccuracyReport, KernelRow, Number, OutputAccuracyReport, PlanRow, QuantizedRace, Race, SensitivityRow,
+    AccuracyReport, BuildReport, KernelRow, Number, OutputAccuracyReport, PlanRow, QuantizedRace, Race,
+    SensitivityRow,
 };
 use crate::runtime::{Optimization, RunError, Runtime, Session, SessionOptions, Source};
 use crate::target::{Kernels, Quantized};
 use crate::validate::{BenchOptions, Feeds, Subject, bench_on};
 use prost::Message as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -155,6 +158,29 @@ fn operators(file: &Path) -> Result<BTreeMap<String, usize>> {
         *found.entry(node.op_type.unwrap_or_default()).or_default() += 1;
     }
     Ok(found)
+}
+
+/// What the compiler's listing says of the products that are planned; `None` where there is none.
+pub(super) fn listed(composed: &Composed, build: &BuildReport) -> Option<Vec<KernelRow>> {
+    let nodes: BTreeSet<&str> = build.int8_nodes.as_ref()?.iter().map(String::as_str).collect();
+    let graph = &composed.model.graph;
+    let runs = |place: &&Place| {
+        let node = graph.node(place.node);
+        // TensorRT names nodes that have no name by their first result.
+        let result = format!("node_of_{}", graph.value(node.outputs()[0]).name());
+        let name: &str = node.name();
+        nodes.contains(if name.is_empty() { result.as_str() } else { name })
+    };
+    let found = composed.places.iter().filter(|p| !p.weights.is_empty()).filter(runs).count();
+    let found = BTreeMap::from([("Int8".to_owned(), found)]);
+    Some(vec![KernelRow { planned: composed.products.clone(), found }])
+}
+
+/// Why the compiler does not take the result.
+pub(super) fn refusal(build: Option<&BuildReport>) -> Option<String> {
+    let build = build.filter(|b| !b.built)?;
+    let why = build.errors.first().map(String::as_str).unwrap_or("it does not say why");
+    Some(format!("{} refuses the result: {why}", build.compiler))
 }
 
 /// Says what the figures mean, where that is not good.

@@ -74,6 +74,8 @@ pub struct QuantizeJob {
     pub verify: bool,
     /// Time it beside the original.
     pub bench: bool,
+    /// The Python whose compiler is asked too.
+    pub python: Option<PathBuf>,
     /// Write a result that is worse than its bound.
     pub force: bool,
     /// Where the weights go.
@@ -179,13 +181,18 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let mut output = clock.time("write", || Output::make(result, &job.output, &options))?;
     let kernels =
         if job.verify { clock.time("kernels", || judge.kernels(&composed, output.source()?))? } else { None };
+    let build = job.python.as_deref();
+    let build = build
+        .map(|python| clock.time("build", || super::build::build(result, &job.input, &job.target, python)));
+    let build = build.transpose()?;
+    let kernels = kernels.or_else(|| measure::listed(&composed, build.as_ref()?));
     let race = if job.bench {
         clock.time("bench", || judge.race(result, output.source()?, progress))?
     } else {
         None
     };
     let after = Figures { nodes: node_count(result), bytes: output.bytes(result), opset: result.opset() };
-    let verdict = judge.verdict(accuracy.as_ref());
+    let verdict = measure::refusal(build.as_ref()).or_else(|| judge.verdict(accuracy.as_ref()));
     let written = verdict.is_none() || job.force;
     if written {
         diags.extend(clock.time("write", || output.commit())?);
@@ -213,6 +220,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         sensitivity: measure::rows(composer.float(), ranked.as_deref().unwrap_or_default(), &composed),
         accuracy: accuracy.as_ref().map(measure::accuracy_report),
         kernels,
+        build,
         race,
         seconds: start.elapsed().as_secs_f64(),
         stages: clock.stages,

@@ -5,6 +5,7 @@ mod bad_models;
 mod bench;
 mod check;
 mod commands;
+mod compiler;
 mod custom_ops;
 mod mismatch;
 mod optimize;
