@@ -1,7 +1,7 @@
 //! Samples for a model, read from files one at a time, or made from what the model says of its inputs.
 //!
 //! A [`Source`] knows how many samples there are and in which order they come, and holds none of them. How images, text
-//! and audio become inputs, a [`DataSpec`](crate::recipe::DataSpec) says; without one they are refused.
+//! and audio become inputs, a [`DataSpec`] says; without one they are refused.
 //!
 //! | file | idea |
 //! |---|---|
