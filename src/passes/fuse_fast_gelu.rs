@@ -12,12 +12,12 @@
 //! ONNX Runtime makes the same node itself while it loads a model. In the file it is for those who run models with its
 //! optimizations off or save them for devices; a target's table says whether the pass runs unasked.
 //!
-//! Refused: values that may be of rank 0, which the node does not take, and double precision, for which it has the numbers
-//! of single.
+//! Refused: values that may be of rank 0, which the node does not take; double precision, for which it has the numbers of
+//! single; values of constants and shapes alone, which a proof cannot disturb to see how well they are determined.
 
 use super::fuse_gelu_tanh::formula;
 use crate::error::Result;
-use crate::ir::{Model, OpId, ValueId};
+use crate::ir::{Def, Graph, Model, OpId, ValueId};
 use crate::passes::linear::with_bias;
 use crate::require;
 use crate::rewrite::{
@@ -25,6 +25,7 @@ use crate::rewrite::{
     fusion, settle,
 };
 use crate::tensor::DType;
+use rustc_hash::FxHashSet;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +66,32 @@ fn gelu<'p>(p: &'p Patterns, x: Pat<'p>) -> Pat<'p> {
 fn is_fit(m: &Match<'_>, x: ValueId) -> std::result::Result<(), Miss> {
     let single = matches!(m.graph.dtype(x), Some(DType::F32 | DType::F16 | DType::BF16));
     require!(single, x, "the type is not float, float16 or bfloat16");
+    require!(is_disturbed(m.graph, x), x, "the value is of constants and shapes alone");
     Ok(())
+}
+
+/// Most nodes that are looked at for an input.
+const NODES: usize = 256;
+
+/// Whether elements of an input, and not its shape alone, may reach a value.
+fn is_disturbed(graph: &Graph, value: ValueId) -> bool {
+    let (mut seen, mut next) = (FxHashSet::default(), vec![value]);
+    while let Some(value) = next.pop() {
+        let Some(node) = graph.producer(value) else {
+            if matches!(graph.value(value).def(), Def::Input { .. }) {
+                return true;
+            }
+            continue;
+        };
+        let n = graph.node(node);
+        if seen.len() > NODES || n.regions().next().is_some() {
+            return true;
+        }
+        if !n.op().is("Shape") && !n.op().is("Size") && seen.insert(node) {
+            next.extend(n.inputs().flatten());
+        }
+    }
+    false
 }
 
 /// Of a value that has a bias.

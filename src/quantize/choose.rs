@@ -138,7 +138,15 @@ impl Chooser<'_> {
             if node.input(0).is_some_and(|data| self.is_dequantized(data)) {
                 return Role::Float("its data are quantized already");
             }
+            let constants = |layer: &Layer| [Some(layer.weight), layer.bias].into_iter().flatten();
             return match read(self.graph, node) {
+                Ok(layer)
+                    if !constants(&layer)
+                        .filter_map(|at| node.input(at))
+                        .all(|v| is_finite(self.graph, v)) =>
+                {
+                    Role::Float("its weight or bias is not finite")
+                }
                 Ok(layer) => Role::Product { layer, result: to_whole.then(|| self.result(node)) },
                 Err(why) => Role::Float(why),
             };
@@ -171,6 +179,9 @@ impl Chooser<'_> {
         }
         if self.graph.rank(node.outputs()[0]).is_none() {
             return Err("the rank of its result is not known");
+        }
+        if !is_finite(self.graph, table) {
+            return Err("its table is not finite");
         }
         Ok(())
     }
@@ -214,4 +225,10 @@ impl Chooser<'_> {
         }
         value
     }
+}
+
+/// Whether a constant in single precision holds neither infinities nor NaN.
+fn is_finite(graph: &Graph, constant: ValueId) -> bool {
+    let bytes = graph.const_value(constant).and_then(|tensor| tensor.bytes()).unwrap_or_default();
+    bytes.as_chunks::<4>().0.iter().all(|&number| f32::from_le_bytes(number).is_finite())
 }

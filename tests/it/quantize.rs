@@ -360,3 +360,28 @@ fn what_is_quantized_already_stays_as_it_is() {
         assert!(whole.is_empty(), "{whole:?}");
     }
 }
+
+#[test]
+fn what_holds_infinities_or_no_numbers_stays_a_float() {
+    let mut model = model(
+        "<ir_version: 8, opset_import: [\"\" : 13]>\nf (int64[2] i) => (float[2,2] y)\n\
+         <float[3,2] t = {1, 2, 3, 4, 5, 6}, float[2,2] w = {1, 2, 3, 4}>\n\
+         { g = Gather (t, i)\n y = MatMul (g, w) }",
+    );
+    for (op, at, number) in [("Gather", 0, f32::NEG_INFINITY), ("MatMul", 1, f32::NAN)] {
+        let node = only(&model, op);
+        let old = constant(&model, node, at);
+        let mut numbers = old.to_vec::<f32>().unwrap();
+        numbers[1] = number;
+        let name = model.graph.fresh_name("broken");
+        let new = Tensor::from_slice(old.shape(), &numbers).unwrap();
+        let new = model.graph.add_initializer(onnxpress::ir::RegionId::ROOT, name, new);
+        model.graph.set_operand(node, at, Some(new));
+    }
+    let choices = choose(&model.graph, &table(), &Default::default()).unwrap();
+    let why: Vec<&Role> = choices.iter().map(|c| &c.role).collect();
+    assert_eq!(
+        why,
+        [&Role::Float("its table is not finite"), &Role::Float("its weight or bias is not finite")]
+    );
+}

@@ -47,10 +47,10 @@ g (float[1,16,32] x) => (float[1,16,32] y)
     [down] y = MatMul (n, d)
 }"#;
 
+/// Where the compiler is not there, as in `.ci/run` it is, there is nobody to ask.
 #[test]
-#[ignore = "asks TensorRT-RTX: ONNXPRESS_RTX_PYTHON names a Python that has it"]
 fn what_is_planned_for_tensorrt_runs_in_int8() {
-    let python = std::env::var("ONNXPRESS_RTX_PYTHON").expect("ONNXPRESS_RTX_PYTHON is not set");
+    let Ok(python) = std::env::var("ONNXPRESS_RTX_PYTHON") else { return };
     for (name, text, planned) in
         [("cnn", RESIDUAL, json!({"Conv": 3, "Gemm": 1})), ("attention", ATTENTION, json!({"MatMul": 4}))]
     {
