@@ -221,12 +221,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::new();
-        histogram.observe(values);
-        histogram
-    }
-
     #[test]
     fn the_best_is_found_between_coarse_steps() {
         for most in [4096, 9000, 12_288] {
@@ -242,7 +236,7 @@ mod tests {
 
     #[test]
     fn exact_zeros_are_in_no_cell() {
-        let axis = Axis::of(&of(&[0.0, 0.0, 1e-9, 1.0]), Levels::UINT8);
+        let axis = Axis::of(&Histogram::of(&[0.0, 0.0, 1e-9, 1.0]), Levels::UINT8);
         assert_eq!((axis.counts[axis.zero], axis.counts.iter().sum::<f64>()), (1.0, 2.0));
         assert_eq!((axis.occupied.start, axis.zero), (0, 0));
     }
@@ -250,7 +244,7 @@ mod tests {
     #[test]
     fn without_large_elements_all_cells_are_even() {
         let ramp: Vec<f32> = (0..8192).map(|i| (i as f32 + 0.5) / 4096.0 - 1.0).collect();
-        let axis = Axis::of(&of(&ramp), Levels::UINT8);
+        let axis = Axis::of(&Histogram::of(&ramp), Levels::UINT8);
         assert!(axis.is_even() && axis.counts.iter().all(|&count| count == 1.0));
         assert_eq!((axis.zero, axis.cells.width), (EVEN, 1.0 / EVEN as f64));
     }
@@ -259,7 +253,7 @@ mod tests {
     fn a_few_large_elements_leave_fine_cells_to_the_others() {
         let mut values: Vec<f32> = (0..100_000).map(|i| (i as f32 + 0.5) / 100_000.0).collect();
         values.extend([1e5, -3e4]);
-        let axis = Axis::of(&of(&values), Levels::UINT8);
+        let axis = Axis::of(&Histogram::of(&values), Levels::UINT8);
         assert_eq!(axis.cells.width, 1.0 / EVEN_BELOW as f64);
         assert!(!axis.is_even());
         let (first, last) = (axis.edge(0), axis.edge(axis.counts.len()));
@@ -282,7 +276,7 @@ mod tests {
 
         #[test]
         fn each_number_is_in_the_cell_of_its_axis(values in proptest::collection::vec(-1e6f32..1e6, 1..60)) {
-            let axis = Axis::of(&of(&values), Levels::UINT8);
+            let axis = Axis::of(&Histogram::of(&values), Levels::UINT8);
             for &x in values.iter().filter(|x| **x != 0.0) {
                 let cell = axis.cell_at(f64::from(x) / axis.cells.width);
                 prop_assert!(axis.edge(cell) <= f64::from(x) && f64::from(x) <= axis.edge(cell + 1));

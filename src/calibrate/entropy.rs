@@ -128,12 +128,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::new();
-        histogram.observe(values);
-        histogram
-    }
-
     /// The definition, cell by cell, of even cells.
     fn by_definition(axis: &Axis, kept: std::ops::Range<usize>, groups: usize) -> f64 {
         let mut p: Vec<f64> = axis.counts[kept.clone()].to_vec();
@@ -176,7 +170,7 @@ mod tests {
     #[test]
     fn a_flat_distribution_is_kept_whole() {
         let flat: Vec<f32> = (0..1 << 18).map(|i| i as f32 / (1 << 17) as f32 - 1.0).collect();
-        let range = range(&of(&flat), Levels::INT8);
+        let range = range(&Histogram::of(&flat), Levels::INT8);
         assert!(range.max > 0.97, "{range:?}");
     }
 
@@ -187,7 +181,7 @@ mod tests {
         let mut values: Vec<f32> = (0..100_000).flat_map(|i| [one(i), -one(i)]).collect();
         values.extend([199.0, -180.0, 150.0]);
         for levels in [Levels::INT8, Levels::UINT8] {
-            let range = range(&of(&values), levels);
+            let range = range(&Histogram::of(&values), levels);
             assert!((6.0..20.0).contains(&range.max) && (-20.0..-6.0).contains(&range.min), "{range:?}");
         }
     }
@@ -199,7 +193,8 @@ mod tests {
         let mut values = bulk.clone();
         values.push(1e5);
         for levels in [Levels::INT8, Levels::UINT8] {
-            let (without, with) = (range(&of(&bulk), levels), range(&of(&values), levels));
+            let (without, with) =
+                (range(&Histogram::of(&bulk), levels), range(&Histogram::of(&values), levels));
             assert!((with.max / without.max - 1.0).abs() < 0.3, "{without:?} {with:?}");
             assert!((with.min / without.min - 1.0).abs() < 0.3, "{without:?} {with:?}");
         }
@@ -208,17 +203,17 @@ mod tests {
     #[test]
     fn zeros_alone_and_one_number_alone() {
         for levels in [Levels::INT8, Levels::UINT8] {
-            assert_eq!(range(&of(&[0.0; 9]), levels), Range::default());
-            assert_eq!(range(&of(&[3.0; 9]), levels).max, 3.0);
+            assert_eq!(range(&Histogram::of(&[0.0; 9]), levels), Range::default());
+            assert_eq!(range(&Histogram::of(&[3.0; 9]), levels).max, 3.0);
         }
-        assert_eq!(range(&of(&[-3.0; 9]), Levels::UINT8), Range { min: -3.0, max: 0.0 });
+        assert_eq!(range(&Histogram::of(&[-3.0; 9]), Levels::UINT8), Range { min: -3.0, max: 0.0 });
     }
 
     #[test]
     fn zeros_do_not_matter() {
         let mut values: Vec<f32> = (0..50_000).map(|i| (i as f32 / 9000.0).exp()).collect();
-        let without = range(&of(&values), Levels::UINT8);
+        let without = range(&Histogram::of(&values), Levels::UINT8);
         values.extend([0.0; 70_000]);
-        assert_eq!(range(&of(&values), Levels::UINT8), without);
+        assert_eq!(range(&Histogram::of(&values), Levels::UINT8), without);
     }
 }

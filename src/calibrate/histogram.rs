@@ -70,6 +70,14 @@ impl Histogram {
         Self::default()
     }
 
+    /// Of these elements.
+    #[cfg(test)]
+    pub(super) fn of(values: &[f32]) -> Self {
+        let mut histogram = Self::new();
+        histogram.observe(values);
+        histogram
+    }
+
     /// Adds elements; infinities and NaN are counted apart.
     pub fn observe(&mut self, values: &[f32]) {
         self.add(values, &Extent::of(values));
@@ -241,16 +249,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::new();
-        histogram.observe(values);
-        histogram
-    }
-
     #[test]
     fn the_largest_and_the_smallest_numbers_have_a_bin() {
         for x in [f32::MAX, f32::MIN, f32::MIN_POSITIVE, f32::from_bits(1), -f32::from_bits(1), 1.0, -1.0] {
-            let bins: Vec<Bin> = of(&[x]).bins().collect();
+            let bins: Vec<Bin> = Histogram::of(&[x]).bins().collect();
             assert_eq!(bins.len(), 1, "{x}");
             assert!(bins[0].low <= f64::from(x) && f64::from(x) <= bins[0].high, "{x} in {:?}", bins[0]);
         }
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn each_power_of_two_has_half_the_bins_of_the_one_above_but_512_at_least() {
-        let bins: Vec<Bin> = of(&[1.0, 1.0009, 1.001, -3.0, 0.125]).bins().collect();
+        let bins: Vec<Bin> = Histogram::of(&[1.0, 1.0009, 1.001, -3.0, 0.125]).bins().collect();
         let width = 1.0 / 1024.0;
         let expected = [
             (-3.0 - width, -3.0, 1),
@@ -271,22 +273,25 @@ mod tests {
 
     #[test]
     fn zeros_and_numbers_that_are_none_are_counted_apart() {
-        assert_eq!(of(&[]), Histogram::new());
-        let zeros = of(&[0.0, -0.0]);
+        assert_eq!(Histogram::of(&[]), Histogram::new());
+        let zeros = Histogram::of(&[0.0, -0.0]);
         assert_eq!((zeros.bins().count(), zeros.extent().zeros), (0, 2));
-        let (with, without) = (of(&[1.0, f32::NAN, -2.0, f32::INFINITY, -f32::INFINITY]), of(&[1.0, -2.0]));
+        let (with, without) = (
+            Histogram::of(&[1.0, f32::NAN, -2.0, f32::INFINITY, -f32::INFINITY]),
+            Histogram::of(&[1.0, -2.0]),
+        );
         assert!(with.bins().eq(without.bins()));
         assert_eq!(with.extent().non_finite, 3);
     }
 
     #[test]
     fn counts_that_32_bits_do_not_hold_are_held() {
-        let mut histogram = of(&[1.0, -2.0, 1.0, 1e-30]);
+        let mut histogram = Histogram::of(&[1.0, -2.0, 1.0, 1e-30]);
         histogram.in_recent = u64::from(u32::MAX) - 1;
         histogram.observe(&[1.0, 5.0, 1e-30]);
         assert_eq!((histogram.in_recent, histogram.earlier.is_empty()), (3, false));
         histogram.observe(&[1.0; 0]);
-        assert_eq!(histogram, of(&[5.0, 1.0, -2.0, 1.0, 1.0, 1e-30, 1e-30]));
+        assert_eq!(histogram, Histogram::of(&[5.0, 1.0, -2.0, 1.0, 1.0, 1e-30, 1e-30]));
     }
 
     fn numbers() -> impl Strategy<Value = Vec<f32>> {
@@ -298,14 +303,14 @@ mod tests {
         #[test]
         fn order_and_batches_do_not_matter(values in numbers(), at in 0usize..60) {
             let (head, tail) = values.split_at(at.min(values.len()));
-            let mut parts = of(tail);
+            let mut parts = Histogram::of(tail);
             parts.observe(head);
-            prop_assert_eq!(of(&values), parts);
+            prop_assert_eq!(Histogram::of(&values), parts);
         }
 
         #[test]
         fn every_finite_number_is_counted_where_it_lies(values in numbers()) {
-            let histogram = of(&values);
+            let histogram = Histogram::of(&values);
             let finite = || values.iter().map(|&x| f64::from(x)).filter(|x| x.is_finite() && *x != 0.0);
             for bin in histogram.bins() {
                 let inside = |x: &f64| {

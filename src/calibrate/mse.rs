@@ -83,12 +83,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::new();
-        histogram.observe(values);
-        histogram
-    }
-
     /// A Laplace distribution of scale 1, by its quantiles.
     fn laplace() -> Vec<f32> {
         let one = |i: i32| -(1.0 - (f64::from(i) + 0.5) / 250_000.0).ln() as f32;
@@ -98,7 +92,7 @@ mod tests {
     /// Banner et al. 2019, table 1: the optimum of 8 bits is 9.89 times the scale; of 4 bits, 5.03 times.
     #[test]
     fn a_laplace_distribution_is_clipped_where_theory_says() {
-        let histogram = of(&laplace());
+        let histogram = Histogram::of(&laplace());
         let limit = range(&histogram, Levels::INT8).max;
         assert!((9.0..10.5).contains(&limit), "{limit}");
         let four_bits = range(&histogram, Levels::new(true, 15).unwrap()).max;
@@ -118,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_error_is_what_sampling_finds() {
-        let histogram = of(&laplace());
+        let histogram = Histogram::of(&laplace());
         let levels = Levels::new(true, 15).unwrap();
         let axis = Axis::of(&histogram, levels);
         for kept in [1000, 1500, axis.counts.len()] {
@@ -134,7 +128,7 @@ mod tests {
         let mut values: Vec<f32> = (0..1 << 18).map(|i| ((i * 7919) % 20_011) as f32 / 20_011.0).collect();
         values.push(20.0);
         let levels = Levels::new(true, 255).unwrap();
-        let found = range(&of(&values), levels).max;
+        let found = range(&Histogram::of(&values), levels).max;
         let least =
             (1..400).map(|i| brute(&values, f64::from(i) * 0.05, levels)).fold(f64::INFINITY, f64::min);
         let cost = brute(&values, f64::from(found), levels);
@@ -144,15 +138,15 @@ mod tests {
     #[test]
     fn a_flat_distribution_is_kept_nearly_whole() {
         let flat: Vec<f32> = (0..1 << 18).map(|i| i as f32 / (1 << 18) as f32).collect();
-        let range = range(&of(&flat), Levels::UINT8);
+        let range = range(&Histogram::of(&flat), Levels::UINT8);
         assert!(range.min == 0.0 && range.max > 0.99, "{range:?}");
     }
 
     #[test]
     fn zeros_alone_and_one_number_alone() {
         for levels in [Levels::INT8, Levels::UINT8] {
-            assert_eq!(range(&of(&[0.0; 9]), levels), Range::default());
-            assert!((range(&of(&[3.0; 9]), levels).max - 3.0).abs() < 2e-2);
+            assert_eq!(range(&Histogram::of(&[0.0; 9]), levels), Range::default());
+            assert!((range(&Histogram::of(&[3.0; 9]), levels).max - 3.0).abs() < 2e-2);
         }
     }
 
@@ -174,7 +168,7 @@ mod tests {
         fn no_range_that_brute_force_finds_is_much_better(values in numbers(), count in prop_oneof![Just(15u32), Just(255)]) {
             let levels = Levels::new(true, count).unwrap();
             let largest = values.iter().fold(0f32, |max, x| max.max(x.abs()));
-            let found = brute(&values, f64::from(range(&of(&values), levels).max), levels);
+            let found = brute(&values, f64::from(range(&Histogram::of(&values), levels).max), levels);
             // Ends from the largest number down, each 2 % below the last.
             let ends = std::iter::successors(Some(f64::from(largest)), |end| Some(end * 0.98)).take(900);
             let least = ends.map(|end| brute(&values, end, levels)).fold(f64::INFINITY, f64::min);

@@ -39,12 +39,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::new();
-        histogram.observe(values);
-        histogram
-    }
-
     fn percent(percent: f32) -> Percent {
         Percent::new(percent).unwrap()
     }
@@ -71,7 +65,7 @@ mod tests {
     #[test]
     fn of_a_ramp_it_is_the_share() {
         let ramp: Vec<f32> = (0..100_000).map(|i| (i as f32 + 0.5) / 50_000.0 - 1.0).collect();
-        let histogram = of(&ramp);
+        let histogram = Histogram::of(&ramp);
         let around = range(&histogram, percent(90.0), Levels::INT8);
         assert!((around.max - 0.9).abs() < 1e-3 && around.min == -around.max, "{around:?}");
         let two = range(&histogram, percent(90.0), Levels::UINT8);
@@ -82,7 +76,7 @@ mod tests {
     fn an_outlier_is_left_out_and_zero_is_not() {
         let mut values = vec![1.0f32; 100_000];
         values[7] = 500.0;
-        let histogram = of(&values);
+        let histogram = Histogram::of(&values);
         let range = range(&histogram, percent(99.99), Levels::UINT8);
         assert!(range.min == 0.0 && range.max <= 1.0 + 1.0 / 512.0, "{range:?}");
     }
@@ -90,7 +84,7 @@ mod tests {
     #[test]
     fn zeros_alone_have_no_width() {
         for levels in [Levels::INT8, Levels::UINT8] {
-            assert_eq!(range(&of(&[0.0; 9]), percent(99.9), levels), Range::default());
+            assert_eq!(range(&Histogram::of(&[0.0; 9]), percent(99.9), levels), Range::default());
         }
     }
 
@@ -98,17 +92,17 @@ mod tests {
         #[test]
         fn it_is_that_of_the_sorted_elements_within_a_bin(values in with_outliers(), share in 51f32..99.9) {
             let outside = values.len() as f64 * (1.0 - f64::from(share) / 100.0);
-            let limit = range(&of(&values), percent(share), Levels::INT8).max;
+            let limit = range(&Histogram::of(&values), percent(share), Levels::INT8).max;
             let (next, last) = (sorted(&values, outside + 1.0), sorted(&values, (outside - 1.0).max(0.0)));
             // As fine as a 512th of it, and as 2048 bins up to the largest.
-            let largest = of(&values).extent().limit();
+            let largest = Histogram::of(&values).extent().limit();
             let fine = |at: f32| (at / 512.0).min(largest / 2048.0);
             prop_assert!(limit >= next - fine(next) && limit <= last + fine(last), "{} {} {}", next, limit, last);
         }
 
         #[test]
         fn all_is_minimum_and_maximum(values in proptest::collection::vec(-1e6f32..1e6, 1..50)) {
-            let histogram = of(&values);
+            let histogram = Histogram::of(&values);
             for levels in [Levels::INT8, Levels::UINT8] {
                 prop_assert_eq!(range(&histogram, percent(100.0), levels), Range::of(histogram.extent(), levels));
             }

@@ -12,7 +12,7 @@ use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{self, ExternalData, Scratch, WriteOptions};
 use crate::ir::{Model, ValueId};
-use crate::runtime::{Optimization, RunError, RunValue, Runtime, Session, SessionOptions, Source};
+use crate::runtime::{RunError, RunValue, Runtime, Session, SessionOptions, Source};
 use crate::validate::with_outputs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -200,12 +200,7 @@ impl Job<'_> {
     }
 
     fn session_options(&self) -> SessionOptions {
-        SessionOptions {
-            threads: self.options.threads,
-            optimize: Optimization::All,
-            deployed: true,
-            ..SessionOptions::default()
-        }
+        SessionOptions { threads: self.options.threads, ..SessionOptions::deployed() }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::io::{ExternalData, Scratch, Staged, WriteOptions, stage};
 use crate::ir::Model;
 use crate::report::{Number, Trial, TuningReport};
 use crate::rewrite::Exactness;
-use crate::runtime::{Optimization, Runtime, SessionOptions, Source};
+use crate::runtime::{Runtime, SessionOptions, Source};
 use crate::target::Target;
 use crate::validate::{BenchOptions, Feeds, Subject, bench_inputs, bench_on, median, median_interval};
 use std::path::Path;
@@ -117,12 +117,7 @@ impl Tuner<'_> {
     fn bench_options(&self) -> BenchOptions {
         BenchOptions {
             feeds: self.feeds.clone(),
-            session: SessionOptions {
-                threads: 1,
-                optimize: Optimization::All,
-                deployed: true,
-                optimized: None,
-            },
+            session: SessionOptions::deployed(),
             pairs: PAIRS,
             warmup: WARMUP,
             limit: self.limit / SHARE,

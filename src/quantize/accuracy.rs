@@ -108,10 +108,9 @@ impl Sums {
 
     fn finish(self, name: &str) -> OutputAccuracy {
         let mean = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
-        let sqnr = if self.error == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.error).log10() };
         OutputAccuracy {
             name: name.to_owned(),
-            sqnr_db: self.floats.then_some(sqnr),
+            sqnr_db: self.floats.then(|| decibels(self.signal, self.error)),
             cosine_mean: mean(&self.cosines),
             cosine_min: self.cosines.iter().copied().reduce(f64::min),
             top1: mean(&self.top1),
@@ -119,6 +118,11 @@ impl Sums {
             apart: self.apart,
         }
     }
+}
+
+/// The ratio of two powers; infinite where there is no error.
+pub(super) fn decibels(signal: f64, error: f64) -> f64 {
+    if error == 0.0 { f64::INFINITY } else { 10.0 * (signal / error).log10() }
 }
 
 #[cfg(test)]

@@ -138,15 +138,7 @@ impl Chooser<'_> {
             if node.input(0).is_some_and(|data| self.is_dequantized(data)) {
                 return Role::Float("its data are quantized already");
             }
-            let constants = |layer: &Layer| [Some(layer.weight), layer.bias].into_iter().flatten();
             return match read(self.graph, node) {
-                Ok(layer)
-                    if !constants(&layer)
-                        .filter_map(|at| node.input(at))
-                        .all(|v| is_finite(self.graph, v)) =>
-                {
-                    Role::Float("its weight or bias is not finite")
-                }
                 Ok(layer) => Role::Product { layer, result: to_whole.then(|| self.result(node)) },
                 Err(why) => Role::Float(why),
             };
@@ -179,9 +171,6 @@ impl Chooser<'_> {
         }
         if self.graph.rank(node.outputs()[0]).is_none() {
             return Err("the rank of its result is not known");
-        }
-        if !is_finite(self.graph, table) {
-            return Err("its table is not finite");
         }
         Ok(())
     }
@@ -225,6 +214,20 @@ impl Chooser<'_> {
         }
         value
     }
+}
+
+/// Choices that cannot be carried out: a constant holds infinities or NaN. Reads every weight.
+pub fn not_finite(graph: &Graph, choices: &[Choice]) -> Vec<NodeId> {
+    let spoiled = |choice: &&Choice| {
+        let node = graph.node(choice.node);
+        let constants = match &choice.role {
+            Role::Product { layer, .. } => [Some(layer.weight), layer.bias],
+            Role::Lookup => [Some(0), None],
+            _ => [None, None],
+        };
+        !constants.into_iter().flatten().filter_map(|at| node.input(at)).all(|v| is_finite(graph, v))
+    };
+    choices.iter().filter(spoiled).map(|c| c.node).collect()
 }
 
 /// Whether a constant in single precision holds neither infinities nor NaN.

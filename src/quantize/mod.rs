@@ -37,7 +37,7 @@ mod twins;
 mod weights;
 
 pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
-pub use choose::{Choice, Role, choose, products_in_bodies};
+pub use choose::{Choice, Role, choose, not_finite, products_in_bodies};
 pub use correct::{Correction, corrected, corrections};
 pub use grid::{Affine, Grid};
 pub use labels::Labels;

@@ -7,6 +7,7 @@
 //! Σ Conv(x, w)²     Σ (Conv(x, w) - Conv(DQ(Q(x)), DQ(w')))²
 //! ```
 
+use super::accuracy::decibels;
 use super::place::Place;
 use super::probe::numbers;
 use super::twins::{Twin, Twins};
@@ -57,8 +58,4 @@ pub fn sensitivities(
     let mut ranked: Vec<Sensitivity> = all.iter().zip(powers.chunks(2)).map(rank).collect();
     ranked.sort_by(|a, b| a.sqnr_db.total_cmp(&b.sqnr_db));
     Ok(ranked)
-}
-
-fn decibels(signal: f64, error: f64) -> f64 {
-    if error == 0.0 { f64::INFINITY } else { 10.0 * (signal / error).log10() }
 }

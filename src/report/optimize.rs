@@ -104,15 +104,7 @@ impl OptimizeReport {
             text.push_str(&tuning.human());
             text.push('\n');
         }
-        let mut figures = vec![
-            figure("nodes", thousands(self.nodes.before), thousands(self.nodes.after), self.nodes),
-            figure("size", bytes(self.bytes.before), bytes(self.bytes.after), self.bytes),
-        ];
-        if self.opset.before != self.opset.after {
-            let (before, after) = (self.opset.before.to_string(), self.opset.after.to_string());
-            figures.push(vec!["opset".into(), before, after, String::new()]);
-        }
-        text.push_str(&table(&["", ">before", ">after", ">change"], figures));
+        text.push_str(&before_and_after(self.nodes, self.bytes, self.opset));
         let _ = writeln!(text, "\n{}", self.parity.line());
         text.push_str(&self.parity.whereabouts());
         let memory =
@@ -138,8 +130,19 @@ fn row(pass: &PassReport) -> Vec<String> {
     vec![pass.id.clone(), thousands(pass.applied as u64), seconds(pass.seconds), missed]
 }
 
-/// A row of figures before and after, with the change as a share.
-pub(super) fn figure(name: &str, before: String, after: String, change: Change) -> Vec<String> {
+/// Figures of the file before and after, as a table.
+pub(super) fn before_and_after(nodes: Change, size: Change, opset: Change<i64>) -> String {
+    let mut figures = vec![
+        figure("nodes", thousands(nodes.before), thousands(nodes.after), nodes),
+        figure("size", bytes(size.before), bytes(size.after), size),
+    ];
+    if opset.before != opset.after {
+        figures.push(vec!["opset".into(), opset.before.to_string(), opset.after.to_string(), String::new()]);
+    }
+    table(&["", ">before", ">after", ">change"], figures)
+}
+
+fn figure(name: &str, before: String, after: String, change: Change) -> Vec<String> {
     let difference = match (change.before, change.after) {
         (a, b) if a == b => "same".to_owned(),
         (0, _) => String::new(),

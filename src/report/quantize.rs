@@ -1,6 +1,6 @@
 //! What `quantize` has done.
 
-use super::optimize::figure;
+use super::optimize::before_and_after;
 use super::table::{BOLD, DIM, table};
 use super::units::{bytes, count, seconds, thousands};
 use super::{BuildReport, Change, Number, Race, plain};
@@ -172,15 +172,7 @@ impl QuantizeReport {
     pub fn human(&self, all: bool) -> String {
         let mut text = self.decisions(all);
         text.push('\n');
-        let mut figures = vec![
-            figure("nodes", thousands(self.nodes.before), thousands(self.nodes.after), self.nodes),
-            figure("size", bytes(self.bytes.before), bytes(self.bytes.after), self.bytes),
-        ];
-        if self.opset.before != self.opset.after {
-            let (before, after) = (self.opset.before.to_string(), self.opset.after.to_string());
-            figures.push(vec!["opset".into(), before, after, String::new()]);
-        }
-        text.push_str(&table(&["", ">before", ">after", ">change"], figures));
+        text.push_str(&before_and_after(self.nodes, self.bytes, self.opset));
         text.push('\n');
         text.push_str(&self.accuracy_table());
         text.push_str(&self.worst(all));

@@ -90,6 +90,13 @@ impl Default for SessionOptions {
     }
 }
 
+impl SessionOptions {
+    /// As those run a model who deploy it: one thread, all optimizations.
+    pub fn deployed() -> Self {
+        Self { optimize: Optimization::All, deployed: true, ..Self::default() }
+    }
+}
+
 /// The runtime's own optimizations when it loads a model, as ONNX Runtime ranks them; other runtimes know none and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Optimization {

@@ -11,7 +11,7 @@ use crate::passes::remove_dead::clean;
 use crate::pipeline::progress::{Progress, Step};
 use crate::quantize::{
     Choice, Correction, Grid, Labels, Place, Role, Rounding, Sheet, Smoothing, choose, corrected,
-    corrections, divisible, place, plan, roundings, smooth, smoothings, wanted, wanted_by,
+    corrections, divisible, not_finite, place, plan, roundings, smooth, smoothings, wanted, wanted_by,
 };
 use crate::runtime::Runtime;
 use crate::target::{Quantized, Target};
@@ -27,6 +27,7 @@ const ROUNDED_SAMPLES: usize = 8;
 /// The user says so by name.
 const ASKED: &str = "it was asked for (--keep-float)";
 const PLANNED: &str = "the plan says so";
+const NOT_FINITE: &str = "a weight, bias or table of it is not finite";
 const UNKNOWN: &str = "no range is known of one of its values";
 const ZEROS: &str = "one of its values was zero in every sample";
 const ACCURACY: &str = "the outputs need its accuracy (--min-sqnr)";
@@ -90,11 +91,19 @@ impl<'a> Composer<'a> {
             }
             kept.extend(nodes.into_iter().map(|node| (node, ASKED)));
         }
-        let empty = (FxHashMap::default(), Vec::new(), Vec::new());
-        let (ranges, corrections, smoothings) = empty;
-        let (sheet, float) = (sheet.map(Rc::new), Rc::new(float));
-        let roundings = FxHashMap::default();
-        Ok(Self { job, table, sheet, float, kept, smoothings, ranges, roundings, corrections })
+        let spoiled = not_finite(graph, &choose(graph, table, &kept)?);
+        kept.extend(spoiled.into_iter().map(|node| (node, NOT_FINITE)));
+        Ok(Self {
+            job,
+            table,
+            sheet: sheet.map(Rc::new),
+            float: Rc::new(float),
+            kept,
+            smoothings: Vec::new(),
+            ranges: FxHashMap::default(),
+            roundings: FxHashMap::default(),
+            corrections: Vec::new(),
+        })
     }
 
     /// Whether a plan says what is divided and shifted.
@@ -128,9 +137,7 @@ impl<'a> Composer<'a> {
             }
             _ => Vec::new(),
         };
-        let mut float = (*self.float).clone();
-        smooth(&mut float, &self.smoothings);
-        self.float = Rc::new(float);
+        smooth(Rc::make_mut(&mut self.float), &self.smoothings);
         Ok(())
     }
 
@@ -188,7 +195,8 @@ impl<'a> Composer<'a> {
         if let Some(source) = source.filter(|_| !values.is_empty()) {
             let grid = Grid::of(self.table);
             let by = (source, runtime);
-            let method = |v| self.job.method.unwrap_or_else(|| ranges::usual_method(graph, v, &choices));
+            let multiplied = ranges::multiplied(graph, &choices);
+            let method = |v| self.job.method.unwrap_or_else(|| ranges::usual_method(v, &multiplied));
             let values: Vec<ranges::Asked> = values.iter().map(|&v| (v, method(v))).collect();
             self.ranges.extend(ranges::observe(self.job, &float, &values, grid, by, diags, progress)?);
         }

@@ -113,12 +113,7 @@ impl Judge<'_> {
         let sets: Vec<_> = samples.samples().take(TIMED_SAMPLES).collect::<Result<_>>()?;
         let options = BenchOptions {
             feeds: Feeds::default(),
-            session: SessionOptions {
-                threads: 1,
-                optimize: Optimization::All,
-                deployed: true,
-                optimized: None,
-            },
+            session: SessionOptions::deployed(),
             pairs: PAIRS,
             warmup: WARMUP,
             limit: TIME,

@@ -22,6 +22,8 @@ use super::progress::{Progress, Step};
 use super::sizes::Sizes;
 use super::{optimize::Clock, place};
 use crate::calibrate::Method;
+use crate::data::Source;
+use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
 use crate::ir::Model;
@@ -141,20 +143,9 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     clock
         .time("calibrate", || composer.calibrate(source.as_ref(), runtime, &mut diags, progress))
         .map_err(in_file)?;
-    let mut composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
-
-    if let Some(source) = source.as_ref().filter(|_| job.adaptive_rounding) {
-        composed = clock.time("rounding", || {
-            composer.round(&composed, (source, runtime), progress)?;
-            composer.compose()
-        })?;
-    }
-    if let Some(source) = source.as_ref().filter(|_| job.bias_correction && !composer.is_planned()) {
-        composed = clock.time("bias correction", || {
-            composer.correct(&composed, (source, runtime), progress)?;
-            composer.compose()
-        })?;
-    }
+    let composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
+    let by = source.as_ref().map(|source| (source, runtime));
+    let mut composed = refined(job, composed, &mut composer, by, &mut clock, progress)?;
 
     let judge = Judge { job, table, runtime, source: source.as_ref(), original: &original };
     let mut ranked = None;
@@ -230,7 +221,32 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     })
 }
 
-fn remark_bodies(model: &Model, table: &Quantized, diags: &mut crate::diag::Diags) {
+/// The same, weights and biases chosen by the samples.
+fn refined(
+    job: &QuantizeJob,
+    mut composed: Composed,
+    composer: &mut Composer<'_>,
+    by: Option<(&Source, &dyn Runtime)>,
+    clock: &mut Clock,
+    progress: &mut dyn Progress,
+) -> Result<Composed> {
+    let Some(by) = by else { return Ok(composed) };
+    if job.adaptive_rounding {
+        composed = clock.time("rounding", || {
+            composer.round(&composed, by, progress)?;
+            composer.compose()
+        })?;
+    }
+    if job.bias_correction && !composer.is_planned() {
+        composed = clock.time("bias correction", || {
+            composer.correct(&composed, by, progress)?;
+            composer.compose()
+        })?;
+    }
+    Ok(composed)
+}
+
+fn remark_bodies(model: &Model, table: &Quantized, diags: &mut Diags) {
     let count = products_in_bodies(&model.graph, table);
     if count > 0 {
         let message =

@@ -12,7 +12,7 @@ use crate::ir::{Graph, Model, ValueId};
 use crate::pipeline::progress::{Progress, Step};
 use crate::quantize::{Choice, Grid, Role, Sheet};
 use crate::runtime::{RunError, Runtime, SessionOptions};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::Path;
 
 /// Smallest and largest number.
@@ -115,14 +115,18 @@ pub(super) fn observe(
     Ok(values.iter().filter_map(range).collect())
 }
 
+/// The values that matrix products read.
+pub(super) fn multiplied(graph: &Graph, choices: &[Choice]) -> FxHashSet<ValueId> {
+    let data = |choice: &Choice| {
+        let node = graph.node(choice.node);
+        let Role::Product { layer, .. } = &choice.role else { return None };
+        node.input(layer.data).filter(|_| node.op().is("MatMul") || node.op().is("Gemm"))
+    };
+    choices.iter().filter_map(data).collect()
+}
+
 /// How the range of a value is chosen where nothing is said: what matrix products read keeps its outliers, which in
 /// transformers carry meaning; all else loses what costs more than it is worth.
-pub(super) fn usual_method(graph: &Graph, value: ValueId, choices: &[Choice]) -> Method {
-    let multiplied = |choice: &Choice| {
-        let node = graph.node(choice.node);
-        let product =
-            matches!(&choice.role, Role::Product { layer, .. } if node.input(layer.data) == Some(value));
-        product && (node.op().is("MatMul") || node.op().is("Gemm"))
-    };
-    if choices.iter().any(multiplied) { Method::MinMax } else { Method::Mse }
+pub(super) fn usual_method(value: ValueId, multiplied: &FxHashSet<ValueId>) -> Method {
+    if multiplied.contains(&value) { Method::MinMax } else { Method::Mse }
 }

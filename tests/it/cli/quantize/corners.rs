@@ -188,6 +188,12 @@ const MODELS: &[(&str, &str, &str, &str)] = &[
         "float[4,2] w = {1, 2, 3, 4, -5, 6, 7, 8}",
         "e = Gather (w, i)\n u = Transpose (w)\n y = MatMul (e, u)",
     ),
+    (
+        "infinite",
+        "(int64[2] i, float[3,2] x) => (float[2,2] y, float[3,2] z)",
+        "float[3,2] t = {1, 2, 3, 4, -inf, 0}, float[2,2] w = {1, inf, 3, 4}",
+        "y = Gather (t, i)\n z = MatMul (x, w)",
+    ),
     ("wide", "(double[3,2] x) => (double[3,2] y)", "double[2,2] w = {1, 2, 3, 4}", "y = MatMul (x, w)"),
     ("no_products", "(float[3,2] x) => (float[3,2] y)", "float[2] w = {1, 2}", "y = Mul (x, w)"),
     (
