@@ -7,9 +7,11 @@
 //! |---|---|
 //! | `constants` | what is known when the model is built |
 //! | `qdq` | demands of quantized nodes |
+//! | `widened` | constants that the target holds in another type |
 
 mod constants;
 mod qdq;
+mod widened;
 
 use crate::analysis::{Env, Facts};
 use crate::diag::Diags;
@@ -34,7 +36,18 @@ pub fn check(model: &Model, target: &Target) -> Vec<Finding> {
     let mut model = model.clone();
     let mut findings = border(&model, target);
     let mut facts = Facts::new();
+    if target.widens_bytes {
+        widened::widen(&mut model.graph);
+    }
     facts.infer_model(&mut model, &mut Diags::new());
+    if target.widens_bytes {
+        findings.extend(widened::mistyped(&model.graph).map(|output| {
+            let name = model.graph.value(output).name();
+            let reason =
+                format!("the result {name} of uint8 follows from constants, which it holds as int32");
+            of_model(target, reason, "cast it to a type that it takes")
+        }));
+    }
     let local = model.functions.iter().map(|f| (f.domain.clone(), f.name.clone())).collect();
     let scope = Scope { target, local: &local };
     scope.graph(&model.graph, &facts, &model.opsets, &mut findings);

@@ -16,6 +16,7 @@ pub mod unfold_activation;
 pub mod unfold_product;
 pub mod unfold_quantized;
 pub mod unfold_quantize;
+pub mod unfold_lstm;
 pub mod unfold_integer;
 pub mod inline_constant_if;
 pub mod inline_loop;

@@ -59,6 +59,8 @@ pub struct Target {
     /// Whether its compiler normalizes and clamps while it pools over whole images, and takes a layer more to pool what a
     /// convolution has clamped.
     pub pools_normalized: bool,
+    /// Whether it holds constants of `uint8` as `int32`, unless they are quantized numbers.
+    pub widens_bytes: bool,
     /// Versions of the default domain that it takes.
     pub opset: Range,
     /// `ir_version`s that it takes.
@@ -207,6 +209,8 @@ struct Written {
     #[serde(default)]
     pools_normalized: bool,
     #[serde(default)]
+    widens_bytes: bool,
+    #[serde(default)]
     newest_opset: BTreeMap<String, i64>,
     release: Vec<WrittenRelease>,
     #[serde(default)]
@@ -302,6 +306,7 @@ impl Target {
             held_back: written.held_back,
             places_products: written.places_products,
             pools_normalized: written.pools_normalized,
+            widens_bytes: written.widens_bytes,
             newest_opset: written.newest_opset,
             source: written.source,
             qdq: written.qdq,

@@ -5,11 +5,13 @@
 
 mod formula;
 mod norm;
+mod product;
 mod turn;
 mod whole;
 
 pub(super) use formula::Formula;
 pub(super) use norm::Norm;
+pub(super) use product::{Scaled, computes_whole, rescaled};
 pub(super) use turn::Turn;
 pub(super) use whole::{Dynamic, centered, shifted};
 

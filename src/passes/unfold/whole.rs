@@ -46,13 +46,13 @@ fn extreme(f: &mut Formula<'_>, op: &'static str, x: ValueId) -> Ref {
     y
 }
 
-/// Integers less their zero point, in single precision: one zero point, or where it is said how many axes follow, one for
-/// each index before them.
+/// Integers less their zero point, in single precision: one zero point, or several, for each rank of which it is said what
+/// axes they lack.
 pub(in crate::passes) fn shifted(
     f: &mut Formula<'_>,
     x: ValueId,
     zero: Option<ValueId>,
-    trailing: Option<usize>,
+    lacking: &[&[i64]],
 ) -> Result<Ref, Miss> {
     if let Some(constant) = centered(&f.cx, x, zero).filter(|_| f.dequantizes_constants()) {
         let (constant, one) = (f.constant(constant), f.number_of(DType::F32, 1.0));
@@ -63,15 +63,17 @@ pub(in crate::passes) fn shifted(
     let Some(zero) = zero else { return Ok(number) };
     let shape = f.shape(zero)?;
     let one = shape.iter().all(|dim| dim.as_fixed() == Some(1));
-    let axes: Vec<i64> = match (shape.len(), trailing) {
-        (0, _) => Vec::new(),
-        (1, _) if one => Vec::new(),
-        (1, Some(trailing)) => (1..=trailing as i64).collect(),
-        _ => return Err(Miss::because("there is a zero point for each row", zero)),
+    let axes = match shape.len().checked_sub(1) {
+        None => &[][..],
+        Some(0) if one => &[],
+        Some(rank) => match lacking.get(rank) {
+            Some(axes) => axes,
+            None => return Err(Miss::because("there is a zero point for each row", zero)),
+        },
     };
     let mut zero = f.cast(zero, DType::F32);
     if !axes.is_empty() {
-        zero = f.unsqueeze(zero, &axes);
+        zero = f.unsqueeze(zero, axes);
     }
     Ok(f.sub(number, zero))
 }

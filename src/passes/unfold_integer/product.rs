@@ -14,8 +14,8 @@ pub(super) fn matmul(f: &mut Formula<'_>) -> Result<Ref, Miss> {
     let terms = f.shape(a)?.len().checked_sub(1).and_then(|last| f.fixed(a, last));
     may_sum(f, terms)?;
     let zeros = [f.optional(2), f.optional(3)];
-    let a = shifted(f, a, zeros[0], None)?;
-    let b = shifted(f, b, zeros[1], Some(0))?;
+    let a = shifted(f, a, zeros[0], &[])?;
+    let b = shifted(f, b, zeros[1], &[&[]])?;
     let y = f.op("MatMul", [a, b]);
     Ok(f.cast(y, DType::I32))
 }
@@ -24,10 +24,10 @@ pub(super) fn conv(f: &mut Formula<'_>) -> Result<Ref, Miss> {
     let (x, w) = (f.operand(0)?, f.operand(1)?);
     let terms = (1..f.shape(w)?.len()).try_fold(1i64, |all, axis| f.fixed(w, axis)?.checked_mul(all));
     may_sum(f, terms)?;
-    let trailing = f.shape(w)?.len().saturating_sub(1);
+    let trailing: Vec<i64> = (1..f.shape(w)?.len() as i64).collect();
     let zeros = [f.optional(2), f.optional(3)];
-    let x = shifted(f, x, zeros[0], None)?;
-    let w = shifted(f, w, zeros[1], Some(trailing))?;
+    let x = shifted(f, x, zeros[0], &[])?;
+    let w = shifted(f, w, zeros[1], &[&trailing])?;
     let y = f.op("Conv", [x, w]);
     let attrs = ["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"];
     attrs.into_iter().for_each(|name| f.keep(name));
