@@ -13,7 +13,8 @@
 //! `softcap`, and a `Softmax` of half precision between casts to `float` and back
 //! `softmax_precision`. Keys and values that are repeated for groups of heads are read before that by `Attention`. Where
 //! windows have masks of their own, the product is seen as `[batch, windows, heads, …]` for a moment: then windows count
-//! as heads.
+//! as heads. Heads may be among the batches of operands of rank 3, as they are in multiplied products of batches: then
+//! each counts as a batch of one head. A constant for each head that its product is multiplied with goes to the queries.
 //!
 //! Reassociates. Of a row whose mask is the lowest number of its type throughout, the formula answers the mean, and
 //! ONNX Runtime's `Attention` 0. So a mask that may hold that, or half of it, is raised to a quarter of it by one `Max`
@@ -28,7 +29,7 @@
 //! values are, and apart elsewhere. Runtimes on a CPU take as long for the node as for the formula, most of which are
 //! the products; a target's table says whether the pass runs unasked.
 //!
-//! Refused: ranks other than 4, a factor on the product after its mask, a scale that is not positive, attention weights
+//! Refused: ranks other than 3 and 4, a factor on the product after its mask, a scale that is not positive, attention weights
 //! that are read elsewhere, a product outside the body of a loop that reads it, a finite number in place of products of
 //! half precision, which may be added to them but does not hide them, and a `Where` on `IsNaN` whose mask is not known
 //! to be one that the node answers 0 for.

@@ -20,7 +20,7 @@ const META: Meta = Meta {
     id: "unfold-lstm",
     summary: "a quantized LSTM becomes one on floats",
     exactness: Exactness::Approximates { bound: 1.0 / 32.0 },
-    since_opset: 7,
+    since_opset: 10,
     emits: &[],
 };
 

@@ -154,7 +154,7 @@ impl Trace<'_> {
                 }
             }
             "Sub" if index == 1 && other() == Some(1.0) => self.facts.mask = true,
-            "LSTM" | "GRU" | "RNN" if index == 4 => self.facts.length = true,
+            "LSTM" | "GRU" | "RNN" | "DynamicQuantizeLSTM" if index == 4 => self.facts.length = true,
             "LabelEncoder" | "CategoryMapper" => {
                 let words = keys(node);
                 self.facts.words.extend(words);

@@ -9,7 +9,7 @@ use super::{ATTENTION, MULTI_HEAD};
 use crate::ir::Dim;
 use crate::require;
 use crate::rewrite::{Context, Miss, Patch, Ref};
-use crate::tensor::DType;
+use crate::tensor::{DType, Tensor};
 
 /// One way to write the formula.
 pub(super) type Form = fn(&Context<'_>, &Formula) -> Result<Patch, Miss>;
@@ -23,7 +23,7 @@ const CONTRIB: Taker = Taker { least_rank: 4, zeroes: false };
 
 /// Operands as they are before they are split into heads, and the value behind the heads put together.
 fn flats(cx: &Context<'_>, f: &Formula) -> Option<[Flat; 3]> {
-    if f.windows.is_some() {
+    if f.windows.is_some() || f.head_scales.is_some() {
         return None;
     }
     Some([Flat::read(cx, &f.query)?, Flat::read(cx, &f.key)?, Flat::read(cx, &f.value)?])
@@ -51,8 +51,15 @@ fn apart(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
     let operands = windowed(&mut patch, f, [f.query, key, value]);
     let result = attend(cx, f, &mut patch, operands)?;
     let result = f.windows.iter().fold(result, |result, windows| windows.part(&mut patch, result));
+    let result = if f.query.is_one_head() { without_head(&mut patch, result) } else { result };
     patch.replace(f.output, result);
     Ok(patch)
+}
+
+/// `[batch, 1, …]` as `[batch, …]`.
+fn without_head(patch: &mut Patch, value: Ref) -> Ref {
+    let axis = patch.constant(Tensor::vector(&[1i64]));
+    patch.node("Squeeze", [value, axis])
 }
 
 fn attend(cx: &Context<'_>, f: &Formula, patch: &mut Patch, operands: [Ref; 3]) -> Result<Ref, Miss> {
@@ -106,6 +113,10 @@ fn multi_head(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
 
 /// The result with its heads side by side, in place of the output or of what puts its heads side by side.
 fn replaced(cx: &Context<'_>, f: &Formula, mut patch: Patch, result: Ref, [heads, size]: [i64; 2]) -> Patch {
+    if f.query.is_one_head() {
+        patch.replace(f.output, result);
+        return patch;
+    }
     if let Some(output) = merged(cx, f.output).filter(|_| f.windows.is_none()) {
         patch.replace(output, result);
         return patch;
@@ -124,8 +135,11 @@ fn flat_operands(patch: &mut Patch, flats: &[Flat; 3]) -> [Ref; 3] {
 
 /// Operands, with windows among their heads where there are windows.
 fn windowed(patch: &mut Patch, f: &Formula, operands: [Operand; 3]) -> [Ref; 3] {
+    let mut scales = f.head_scales;
     operands.map(|operand| {
         let value = operand.emit(patch);
+        // The queries come first.
+        let value = scales.take().map_or(value, |scales| patch.node("Mul", [value, scales.into()]));
         f.windows.iter().fold(value, |value, windows| windows.join(patch, value))
     })
 }

@@ -12,6 +12,8 @@ pub(super) enum Flat {
     Whole(ValueId),
     /// One of the parts along the last axis.
     Part { of: ValueId, sizes: Vec<i64>, index: usize },
+    /// One head.
+    One(Operand),
 }
 
 impl Flat {
@@ -20,11 +22,15 @@ impl Flat {
         match self {
             Self::Whole(value) => width::is_plain(cx, *value),
             Self::Part { .. } => true,
+            Self::One(operand) => operand.is_straight() && width::is_plain(cx, operand.base),
         }
     }
 
     /// What an operand was.
     pub(super) fn read(cx: &Context<'_>, operand: &Operand) -> Option<Self> {
+        if operand.is_one_head() {
+            return Some(Self::One(*operand));
+        }
         let deepest = operand.deepest(cx);
         if deepest.perm == HEADS_FIRST {
             return whole(cx, deepest.base).map(Self::Whole);
@@ -37,7 +43,7 @@ impl Flat {
         if !matches!(cx.int(node, "axis"), Some(1 | -3)) {
             return None;
         }
-        let all = Operand::values(split.input(0)?).deepest(cx);
+        let all = Operand::values(cx, split.input(0)?).deepest(cx);
         let of = if all.perm == HEADS_FIRST { whole(cx, all.base)? } else { return None };
         let size = |v: &ValueId| match cx.graph.shape(*v)? {
             [_, heads, _, size] => i64::try_from(heads.as_fixed()?.checked_mul(size.as_fixed()?)?).ok(),
@@ -60,6 +66,7 @@ impl Flats {
     pub(super) fn emit(&mut self, patch: &mut Patch, flat: &Flat) -> Ref {
         let (of, sizes, index) = match flat {
             Flat::Whole(value) => return (*value).into(),
+            Flat::One(operand) => return operand.emit_flat(patch),
             Flat::Part { of, sizes, index } => (*of, sizes, *index),
         };
         let known = self.splits.iter().find(|(value, cut, _)| *value == of && cut == sizes);

@@ -1,5 +1,6 @@
 //! The mask as attention takes it: added up, as large as the product in its last two dims, and told from nothing.
 
+use super::operand::with_head;
 use super::rows::{self, Emptied};
 use super::scores::{Formula, Mask};
 use crate::ir::{Dim, ValueId};
@@ -45,6 +46,12 @@ pub(super) fn emit(cx: &Context<'_>, f: &Formula, patch: &mut Patch, taker: Take
     for mask in &f.masks {
         let (value, of) = term(cx, f, patch, mask, taker)?;
         let shape = cx.graph.shape(of).ok_or_else(|| Miss::because("the mask's shape is not known", of))?;
+        if let (true, [batch, queries, keys]) = (f.query.is_one_head(), shape) {
+            let value = with_head(patch, value);
+            let shape = [batch.clone(), Dim::Fixed(1), queries.clone(), keys.clone()];
+            sum = Some(joined(patch, sum, value, &shape, all));
+            continue;
+        }
         if f.windows.is_some() {
             let shared = matches!(shape, [batch, _, _, _] if batch.as_fixed() == Some(1));
             require!(shared, of, "beside the windows' mask there is one for each batch");

@@ -3,6 +3,7 @@
 use super::scores::scaled;
 use crate::ir::{Dim, ValueId};
 use crate::rewrite::{Context, Patch, Ref};
+use crate::tensor::Tensor;
 
 /// No transposition.
 const STRAIGHT: [usize; 4] = [0, 1, 2, 3];
@@ -10,28 +11,43 @@ const STRAIGHT: [usize; 4] = [0, 1, 2, 3];
 pub(super) const HEADS_FIRST: [usize; 4] = [0, 2, 1, 3];
 /// The last two axes change places.
 const LAST_TWO: [usize; 4] = [0, 1, 3, 2];
+/// The one head of a value of rank 3, which has no such axis: it counts as the last.
+const ONE_HEAD: [usize; 4] = [0, 3, 1, 2];
 
-/// A value of rank 4, its axes in another order.
+/// A value of rank 4, its axes in another order, or one of rank 3, whose heads are among its batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Operand {
     pub(super) base: ValueId,
     pub(super) perm: [usize; 4],
+    /// The order in which it is needed.
+    straight: [usize; 4],
 }
 
 impl Operand {
     /// The queries of a product, and the number that they are multiplied with.
     pub(super) fn queries(cx: &Context<'_>, value: ValueId) -> (Self, f64) {
-        Self { base: value, perm: STRAIGHT }.unscaled(cx)
+        Self::of(cx, value).unscaled(cx)
     }
 
     /// The keys of a product, where they are transposed, and the number that they are multiplied with.
     pub(super) fn keys(cx: &Context<'_>, value: ValueId) -> (Self, f64) {
-        Self { base: value, perm: LAST_TWO }.unscaled(cx)
+        let all = Self::of(cx, value);
+        Self { perm: LAST_TWO.map(|axis| all.perm[axis]), ..all }.unscaled(cx)
+    }
+
+    fn of(cx: &Context<'_>, value: ValueId) -> Self {
+        let straight = if cx.graph.rank(value) == Some(3) { ONE_HEAD } else { STRAIGHT };
+        Self { base: value, perm: straight, straight }
+    }
+
+    /// Whether its heads are among its batches.
+    pub(super) fn is_one_head(&self) -> bool {
+        self.straight == ONE_HEAD
     }
 
     /// The values of a product.
-    pub(super) fn values(value: ValueId) -> Self {
-        Self { base: value, perm: STRAIGHT }
+    pub(super) fn values(cx: &Context<'_>, value: ValueId) -> Self {
+        Self::of(cx, value)
     }
 
     /// Without the factors in front of it.
@@ -49,7 +65,7 @@ impl Operand {
                 break;
             }
             // The nearest value in the right order needs no node; else the farthest may need none at all.
-            if self.perm != STRAIGHT {
+            if !self.is_straight() {
                 self = at;
             }
         }
@@ -60,11 +76,12 @@ impl Operand {
     fn before(&self, cx: &Context<'_>) -> Option<Self> {
         let node = cx.graph.producer_is(self.base, "Transpose")?;
         let perm = cx.permutation(node)?;
-        let mut through = STRAIGHT;
-        for (to, &axis) in through.iter_mut().zip(&self.perm) {
-            *to = *perm.get(axis)?;
+        let mut through = self.perm;
+        for to in &mut through {
+            let is_head = self.is_one_head() && *to == perm.len();
+            *to = if is_head { *to } else { *perm.get(*to)? };
         }
-        Some(Self { base: cx.node(node).input(0)?, perm: through })
+        Some(Self { base: cx.node(node).input(0)?, perm: through, ..*self })
     }
 
     /// In front of all transpositions.
@@ -77,8 +94,10 @@ impl Operand {
 
     /// Its shape.
     pub(super) fn shape(&self, cx: &Context<'_>) -> Option<[Dim; 4]> {
-        let shape = cx.graph.shape(self.base).filter(|s| s.len() == 4)?;
-        Some(self.perm.map(|axis| shape[axis].clone()))
+        let shape = cx.graph.shape(self.base)?;
+        let head = self.is_one_head().then_some(Dim::Fixed(1));
+        let shape: Vec<Dim> = shape.iter().cloned().chain(head).collect();
+        (shape.len() == 4).then(|| self.perm.map(|axis| shape[axis].clone()))
     }
 
     /// What each head of a group of queries reads: without what repeats it for the group.
@@ -88,21 +107,42 @@ impl Operand {
         let same = |a: &Dim, b: &Dim| a.same(b).is_proven();
         let same_rest = same(&all[0], batch) && same(&all[2], time) && same(&all[3], size);
         let groups = all[1].as_fixed()?.checked_rem(heads.as_fixed()?) == Some(0);
-        (groups && same_rest && self.perm == STRAIGHT).then_some(Self { base: few, perm: STRAIGHT })
+        (groups && same_rest && self.perm == STRAIGHT).then_some(Self { base: few, ..*self })
     }
 
     /// The value in the order of its axes.
     pub(super) fn emit(&self, patch: &mut Patch) -> Ref {
-        if self.perm == STRAIGHT {
+        if self.is_one_head() {
+            let value = self.emit_flat(patch);
+            return with_head(patch, value);
+        }
+        if self.is_straight() {
             return self.base.into();
         }
         transposed(patch, self.base, self.perm)
     }
 
+    /// One of rank 3 in the order of its axes.
+    pub(super) fn emit_flat(&self, patch: &mut Patch) -> Ref {
+        if self.is_straight() {
+            return self.base.into();
+        }
+        let output = patch.node("Transpose", [self.base]);
+        let perm = [0, 2, 3].map(|axis: usize| self.perm[axis] as i64);
+        patch.set_attr("perm", perm.to_vec());
+        output
+    }
+
     /// Whether it is exactly this value.
     pub(super) fn is_straight(&self) -> bool {
-        self.perm == STRAIGHT
+        self.perm == self.straight
     }
+}
+
+/// `[batch, …]` as `[batch, 1, …]`.
+pub(super) fn with_head(patch: &mut Patch, value: impl Into<Ref>) -> Ref {
+    let axis = patch.constant(Tensor::vector(&[1i64]));
+    patch.node("Unsqueeze", [value.into(), axis])
 }
 
 /// A value of rank 4 with its axes in another order.

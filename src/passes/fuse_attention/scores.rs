@@ -31,6 +31,8 @@ pub(super) struct Formula {
     pub(super) guarded: bool,
     /// Whether the `Softmax` of half precision is computed in `float`.
     pub(super) in_float: bool,
+    /// What each head's product is multiplied with besides, `[heads, 1, 1]` or `[1, heads, 1, 1]`.
+    pub(super) head_scales: Option<ValueId>,
     /// Where the masks are one for each window.
     pub(super) windows: Option<Windows>,
     pub(super) dtype: DType,
@@ -49,6 +51,7 @@ pub(super) enum Mask {
 #[derive(Clone)]
 struct Way {
     scale: f64,
+    head_scales: Option<ValueId>,
     softcap: Option<f64>,
     masks: Vec<Mask>,
     windows: Option<Windows>,
@@ -61,15 +64,22 @@ impl Formula {
         let (Some(weights), Some(value)) = (n.input(0), n.input(1)) else { return Err(Miss::Silent) };
         let output = n.outputs()[0];
         let Weights { softmax, scores, guarded, in_float } = Weights::read(cx, weights)?;
-        if cx.graph.rank(weights) != Some(4) || cx.graph.rank(value) != Some(4) {
-            return Err(Miss::because("the weights or the values have not rank 4", weights));
-        }
+        let rank = cx.graph.rank(weights).filter(|&rank| rank == 3 || rank == 4);
+        let (Some(rank), true) = (rank, rank == cx.graph.rank(value)) else {
+            return Err(Miss::because("the weights or the values have neither rank 3 nor 4", weights));
+        };
         let axis = cx.int(softmax, "axis");
-        require!(axis == Some(-1) || axis == Some(3), weights, "the Softmax does not run along the keys");
-        let start = Way { scale: 1.0, softcap: None, masks: Vec::new(), windows: None };
+        require!(
+            axis == Some(-1) || axis == Some(rank as i64 - 1),
+            weights,
+            "the Softmax does not run along the keys"
+        );
+        let start = Way { scale: 1.0, head_scales: None, softcap: None, masks: Vec::new(), windows: None };
         let (product, way) = follow(cx, scores, start, LONGEST)?;
         let multiply = cx.node(cx.graph.producer(product).ok_or(Miss::Silent)?);
         let (Some(q), Some(k)) = (multiply.input(0), multiply.input(1)) else { return Err(Miss::Silent) };
+        require!(cx.graph.rank(q) == Some(rank), product, "the product and the weights have not one rank");
+        require!(rank == 4 || !guarded, weights, "rows without a number give 0, of heads among batches");
         require!(
             multiply.region() == n.region(),
             product,
@@ -87,8 +97,9 @@ impl Formula {
             product,
             query,
             key,
-            value: Operand::values(value),
+            value: Operand::values(cx, value),
             scale,
+            head_scales: way.head_scales,
             softcap: way.softcap,
             masks: way.masks,
             guarded,
@@ -131,8 +142,9 @@ fn follow(cx: &Context<'_>, at: ValueId, way: Way, left: usize) -> Result<(Value
     let node = cx.graph.producer(at).filter(|_| cx.graph.value(at).uses().len() == 1);
     let node = node.ok_or_else(|| Miss::because("the scores are read elsewhere or made by no node", at))?;
     if cx.node(node).op().is("MatMul") {
-        let batched = cx.node(node).inputs().flatten().all(|v| cx.graph.rank(v) == Some(4));
-        require!(batched, at, "the queries or the keys have not rank 4");
+        let ranks: Vec<Option<usize>> = cx.node(node).inputs().flatten().map(|v| cx.graph.rank(v)).collect();
+        let batched = matches!(ranks[..], [Some(3), Some(3)] | [Some(4), Some(4)]);
+        require!(batched, at, "the queries or the keys have neither rank 3 nor 4");
         return Ok((at, way));
     }
     require!(left > 0, at, "the product of queries and keys is too far away");
@@ -153,16 +165,22 @@ fn steps(cx: &Context<'_>, node: NodeId, mut way: Way) -> Result<Vec<(ValueId, W
     let stands = || Miss::because(format!("{} stands between the product and its Softmax", n.op()), output);
     let op = if n.op().domain.is_empty() { n.op().name } else { "" };
     if matches!(op, "Add" | "Where" | "Reshape") {
-        let plain = way.scale == 1.0 && way.softcap.is_none();
+        let plain = way.scale == 1.0 && way.softcap.is_none() && way.head_scales.is_none();
         require!(plain, output, "the product is scaled or bounded after its mask");
     }
     let next = match op {
         "Mul" | "Div" => {
-            let (rest, factor) = scaled(cx, node).ok_or_else(stands)?;
-            way.scale *= factor;
-            rest
+            if let Some((rest, factor)) = scaled(cx, node) {
+                way.scale *= factor;
+                rest
+            } else {
+                let (rest, scales) = scaled_heads(cx, node).ok_or_else(stands)?;
+                require!(way.head_scales.is_none(), output, "heads are scaled twice");
+                way.head_scales = Some(scales);
+                rest
+            }
         }
-        "Tanh" if way.softcap.is_none() => {
+        "Tanh" if way.softcap.is_none() && way.head_scales.is_none() => {
             require!(is_positive(way.scale), output, "the bound of the scores is not positive");
             way.softcap = Some(std::mem::replace(&mut way.scale, 1.0));
             n.input(0).ok_or(Miss::Silent)?
@@ -212,6 +230,22 @@ pub(super) fn scaled(cx: &Context<'_>, node: NodeId) -> Option<(ValueId, f64)> {
         _ => return None,
     };
     (cx.graph.rank(rest)? == cx.graph.rank(n.outputs()[0])?).then_some((rest, factor))
+}
+
+/// The other operand and the constant that a `Mul` scales each head by.
+fn scaled_heads(cx: &Context<'_>, node: NodeId) -> Option<(ValueId, ValueId)> {
+    let n = cx.node(node);
+    let scores = |v: ValueId, scales: ValueId| {
+        let (shape, result) = (cx.graph.shape(v)?, cx.graph.shape(n.outputs()[0])?);
+        let [.., heads, queries, keys] = cx.graph.const_value(scales)?.shape().to_vec()[..] else {
+            return None;
+        };
+        let of_heads = queries == 1 && keys == 1 && shape.get(1)?.as_fixed() == u64::try_from(heads).ok();
+        let lone = cx.graph.const_value(scales)?.len() == heads;
+        (of_heads && lone && shape.len() == 4 && same_dims(shape, result)).then_some((v, scales))
+    };
+    let (a, b) = (n.input(0)?, n.input(1)?);
+    (n.op().name == "Mul").then(|| scores(a, b).or_else(|| scores(b, a)))?
 }
 
 /// What `Where` keeps, and the number that it puts elsewhere: so low that nothing of the product would be left of it.

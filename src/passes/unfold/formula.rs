@@ -139,7 +139,7 @@ impl<'g> Formula<'g> {
     }
 
     /// Whether the target reads constants of bytes only to dequantize them.
-    pub(super) fn dequantizes_constants(&self) -> bool {
+    pub(in crate::passes) fn dequantizes_constants(&self) -> bool {
         self.target.qdq.as_ref().is_some_and(|qdq| qdq.constants_are_dequantized)
     }
 
