@@ -64,6 +64,24 @@ fn what_onnx_runtime_fuses_is_written_with_standard_operators() {
 }
 
 #[test]
+fn quantized_recurrent_layers_are_taken_by_tensorrt() {
+    let place = Place::new();
+    let input = folder("models").join("tashkeel-bilstm-int8.onnx");
+    let input = input.to_str().unwrap();
+    optimize(&place, input, "carried.onnx", &["--target", "tensorrt-rtx"]);
+    assert_eq!(foreign(&place, "carried.onnx"), BTreeMap::from([("DynamicQuantizeLSTM".to_owned(), 3)]));
+    optimize(&place, input, "plain.onnx", &["--target", "tensorrt-rtx", "--enable", "unfold-lstm"]);
+    assert_eq!(foreign(&place, "plain.onnx"), BTreeMap::new());
+    let check = ["check", "plain.onnx", "--target", "tensorrt-rtx"];
+    assert_eq!(place.run(&check).code, 0);
+    if let Ok(python) = std::env::var("ONNXPRESS_RTX_PYTHON") {
+        let args = [&check[..], &["--build", "--python", &python, "--json"]].concat();
+        let report = place.run(&args).json();
+        assert_eq!(report["build"]["built"], true, "{}", report["build"]);
+    }
+}
+
+#[test]
 fn attention_comes_back_from_its_formula() {
     let place = Place::new();
     let input = folder("models").join("minilm-l6.onnx");

@@ -70,6 +70,39 @@ fn recurrent_nodes_in_a_branch_are_refused_where_only_their_last_step_is_read() 
     }
 }
 
+/// Bytes that rows are picked from, sums of them, and what they become in the end.
+fn picked(fed: &str, constant: &str, dtype: &str, last: &str) -> String {
+    format!(
+        r#"<ir_version: 8, opset_import: ["" : 17]>
+g (int64[2,3] i{fed}) => ({dtype}[2,3,4] y)
+<{constant}>
+{{
+    a = Gather (t, i)
+    [turned] b = Transpose <perm = [0, 1, 2]> (a)
+    y = {last} (b)
+}}
+"#
+    )
+}
+
+#[test]
+fn constants_of_bytes_count_as_tensorrt_holds_them() {
+    const TABLE: &str = "uint8[3,4] t = {200, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255}";
+    let place = Place::new();
+    for (fed, constant, dtype, last, refused) in [
+        ("", TABLE, "float", "Cast <to = 1>", None),
+        (", uint8[3,4] t", "float z = {0}", "float", "Cast <to = 1>", Some("not uint8")),
+        ("", TABLE, "uint8", "Identity", Some("which it holds as int32")),
+    ] {
+        place.model("t.onnx", &picked(fed, constant, dtype, last));
+        let args = ["check", "t.onnx", "--target", "tensorrt-rtx"];
+        let ran = place.run(&args);
+        let expected = if refused.is_some() { 3 } else { 0 };
+        assert_eq!(ran.code, expected, "{last}: {}{}", ran.out, ran.err);
+        assert!(refused.is_none_or(|why| ran.out.contains(why)), "{}", ran.out);
+    }
+}
+
 #[test]
 fn targets_are_listed_and_shown() {
     let place = Place::new();
