@@ -15,7 +15,7 @@ mod widened;
 
 use crate::analysis::{Env, Facts};
 use crate::diag::Diags;
-use crate::ir::{Graph, Model, NodeId, Opsets};
+use crate::ir::{Graph, Model, NodeId, OpId, Opsets};
 use crate::report::Finding;
 use crate::target::{Answer, Asked, Target, Verdict};
 use rustc_hash::FxHashSet;
@@ -37,7 +37,9 @@ pub fn check(model: &Model, target: &Target) -> Vec<Finding> {
     let mut findings = border(&model, target);
     let mut facts = Facts::new();
     if target.widens_bytes {
-        widened::widen(&mut model.graph);
+        let opsets = model.opsets.clone();
+        let takes = |op: OpId| target.takes(op, opsets.get(op.domain).unwrap_or(1));
+        widened::widen(&mut model.graph, &takes);
     }
     facts.infer_model(&mut model, &mut Diags::new());
     if target.widens_bytes {

@@ -1,12 +1,13 @@
 //! Constants of bytes that a target holds in a wider type.
 
-use crate::ir::{Graph, Type, Use, ValueId};
+use crate::ir::{Graph, OpId, Type, Use, ValueId};
 use crate::tensor::{DType, Tensor};
 
-/// Gives constants of bytes the type that the target's parser gives them, but for those that are quantized numbers.
-pub(super) fn widen(graph: &mut Graph) {
+/// Gives constants of bytes that some node of a taken op reads the type that the target's parser gives them, but for those
+/// that are quantized numbers.
+pub(super) fn widen(graph: &mut Graph, takes: &dyn Fn(OpId) -> bool) {
     let bytes: Vec<(ValueId, Tensor)> =
-        graph.value_ids().filter_map(|v| Some((v, bytes(graph, v)?))).collect();
+        graph.value_ids().filter_map(|v| Some((v, bytes(graph, v, takes)?))).collect();
     for (value, tensor) in bytes {
         let Some(region) = graph.region_of(value) else { continue };
         let wide = tensor.to_vec::<u8>().map(|bytes| bytes.into_iter().map(i32::from).collect::<Vec<_>>());
@@ -19,9 +20,12 @@ pub(super) fn widen(graph: &mut Graph) {
     }
 }
 
-/// A constant of bytes that something reads.
-fn bytes(graph: &Graph, value: ValueId) -> Option<Tensor> {
-    let read = !graph.value(value).uses().is_empty() && !is_quantized(graph, value);
+fn bytes(graph: &Graph, value: ValueId, takes: &dyn Fn(OpId) -> bool) -> Option<Tensor> {
+    let reads = |at: &Use| match *at {
+        Use::Operand { node, .. } => takes(graph.node(node).op()),
+        _ => true,
+    };
+    let read = graph.value(value).uses().iter().any(reads) && !is_quantized(graph, value);
     graph.const_value(value).filter(|tensor| read && tensor.dtype() == DType::U8)
 }
 

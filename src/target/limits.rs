@@ -44,7 +44,8 @@ fn meets(limit: &Limit, node: &Asked<'_>, known: &dyn Fn(ValueId) -> bool) -> bo
         types && limit.without().all(|(of, set)| !node.types(of).iter().any(|word| set.contains(word)));
     let attrs =
         limit.attr.iter().all(|(name, allowed)| attr(node, name).is_none_or(|v| admitted(&v, allowed)));
-    ranks && constant && fixed && absent && present && types && attrs
+    let repeated = limit.repeated.split_whitespace().all(|name| node.node.attr(name).is_none_or(repeats));
+    ranks && constant && fixed && absent && present && types && attrs && repeated
 }
 
 /// An attribute as the tables write it; what ONNX says that absence means where it is absent.
@@ -64,6 +65,19 @@ fn attr(node: &Asked<'_>, name: &str) -> Option<String> {
             AttrDefault::Ints(v) => Some(list(v)),
             AttrDefault::Floats(_) | AttrDefault::Strings(_) => None,
         },
+    }
+}
+
+/// Whether a list of an even length is one twice; of others nothing is known.
+fn repeats(list: &Attr) -> bool {
+    fn twice<T: PartialEq>(items: &[T]) -> bool {
+        let (first, second) = items.split_at(items.len() / 2);
+        first.len() != second.len() || first == second
+    }
+    match list {
+        Attr::Strings(items) => twice(items),
+        Attr::Floats(items) => twice(items),
+        _ => true,
     }
 }
 

@@ -111,6 +111,9 @@ pub struct Limit {
     /// number of equal ones as `1*`.
     #[serde(default)]
     pub attr: BTreeMap<String, Vec<String>>,
+    /// Attributes whose lists must say the same in their second half as in their first.
+    #[serde(default)]
+    pub repeated: String,
     why: String,
     fix: Option<String>,
     /// Where it is from; where the target is from where it says nothing.

@@ -70,6 +70,31 @@ fn recurrent_nodes_in_a_branch_are_refused_where_only_their_last_step_is_read() 
     }
 }
 
+#[test]
+fn both_directions_have_the_same_activations_for_tensorrt() {
+    let place = Place::new();
+    for (direction, activations, refused) in [
+        ("bidirectional", r#""Sigmoid", "Tanh", "Sigmoid", "Relu""#, true),
+        ("bidirectional", r#""Sigmoid", "Relu", "Sigmoid", "Relu""#, false),
+        ("forward", r#""Sigmoid", "Relu""#, false),
+    ] {
+        let directions = if direction == "forward" { 1 } else { 2 };
+        let text = format!(
+            r#"<ir_version: 8, opset_import: ["" : 17]>
+g (float[5,1,3] x, float[{directions},6,3] w, float[{directions},6,2] r) => (float[5,{directions},1,2] y)
+{{
+    y = GRU <hidden_size = 2, direction = "{direction}", activations = [{activations}]> (x, w, r)
+}}
+"#
+        );
+        place.model("gru.onnx", &text);
+        for target in ["tensorrt", "tensorrt-rtx"] {
+            let ran = place.run(&["check", "gru.onnx", "--target", target]);
+            assert_eq!(ran.code == 3, refused, "{activations}: {}{}", ran.out, ran.err);
+        }
+    }
+}
+
 /// Bytes that rows are picked from, sums of them, and what they become in the end.
 fn picked(fed: &str, constant: &str, dtype: &str, last: &str) -> String {
     format!(

@@ -51,6 +51,7 @@ impl Generator {
         let Some(x) = self.values.iter().find(whole).map(|v| v.name.clone()) else { return };
         let [low, high] = ["0", "255"].map(|bound| self.constant("int64", bound));
         let x = self.inner(&format!("Clip ({x}, {low}, {high})"));
+        self.quantized_step(&x);
         let x = self.inner(&format!("Cast <to = 2> ({x})"));
         let weights: Vec<String> = (0..16).map(|_| self.below(256).to_string()).collect();
         let weight = self.constant("uint8[4,4]", &weights.join(", "));
@@ -62,6 +63,24 @@ impl Generator {
         let product = self.inner(&format!("MatMulInteger ({x}, {weight}, {a}, {b})"));
         let product = self.inner(&format!("Cast <to = 1> ({product})"));
         self.emit(vec![N, 4], &format!("Mul ({product}, {quarter})"));
+    }
+
+    /// One step of whole numbers whose range is all bytes, so that nothing of them is rounded.
+    fn quantized_step(&mut self, x: &str) {
+        let x = self.inner(&format!("Cast <to = 1> ({x})"));
+        let ends = self.constant("float[1,4]", "0, 255, 0, 255");
+        let x = self.inner(&format!("Concat <axis = 0> ({x}, {ends})"));
+        let step = self.ints(&[1, N as i64 + 1, 4]);
+        let x = self.inner(&format!("Reshape ({x}, {step})"));
+        let [weight, recurrence] = [(); 2].map(|()| {
+            let bytes: Vec<String> = (0..64).map(|_| self.below(256).to_string()).collect();
+            self.constant("uint8[1,4,16]", &bytes.join(", "))
+        });
+        let scale = self.constant("float[1]", "0.0001220703125");
+        let zero = self.constant("uint8[1]", "120");
+        let weights = format!("{x}, {weight}, {recurrence}, , , , , , {scale}, {zero}, {scale}, {zero}");
+        let call = format!("com.microsoft.DynamicQuantizeLSTM <hidden_size = 4> ({weights})");
+        self.emit(vec![1, 1, N + 1, 4], &call);
     }
 
     /// A constant of small numbers.
