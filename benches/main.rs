@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use onnxpress::calibrate::{Histogram, Levels, Method, ValueStatistics};
+use onnxpress::calibrate::{Histogram, Levels, Method, Response, ValueStatistics};
 use onnxpress::diag::Diags;
 use onnxpress::io::{self, Loaded, WriteOptions};
 use onnxpress::ir::Model;
@@ -94,7 +94,7 @@ mod calibrate {
         histogram.observe(&elements(false));
         let extent = *histogram.extent();
         let value = ValueStatistics { extent, histogram: Some(histogram), ..ValueStatistics::default() };
-        bencher.bench(|| method.range(&value, Levels::UINT8));
+        bencher.bench(|| method.range(&value, Levels::UINT8, Response::SAME));
     }
 }
 

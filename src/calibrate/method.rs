@@ -1,6 +1,7 @@
 //! The ways to choose a range, by name.
 
 use super::range::{Levels, Range};
+use super::response::Response;
 use super::statistics::ValueStatistics;
 use super::{entropy, mse, percentile};
 use crate::error::{Error, Result};
@@ -56,11 +57,12 @@ impl Method {
         matches!(self, Self::Percentile(_) | Self::Entropy | Self::Mse)
     }
 
-    /// The range of a value. It lies within what was observed, zero added; zeros alone give `[0, 0]`.
+    /// The range of a value that is read through a function. It lies within what was observed, zero added; zeros alone
+    /// give `[0, 0]`. Only `Mse` asks what the function hides.
     ///
     /// # Errors
     /// No finite element was observed, or no histogram and the method needs one.
-    pub fn range(self, of: &ValueStatistics, levels: Levels) -> Result<Range> {
+    pub fn range(self, of: &ValueStatistics, levels: Levels, read: Response) -> Result<Range> {
         if of.extent.finite == 0 {
             let what = if of.extent.non_finite == 0 { "no element" } else { "no finite number" };
             return Err(Error::new(format!("{what} was observed, so there is no range to quantize"))
@@ -81,7 +83,7 @@ impl Method {
             }
             Self::Percentile(percent) => percentile::range(histogram()?, percent, levels),
             Self::Entropy => entropy::range(histogram()?, levels),
-            Self::Mse => mse::range(histogram()?, levels),
+            Self::Mse => mse::range(histogram()?, levels, read),
         })
     }
 }
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn without_a_finite_number_there_is_no_range() {
         for method in [Method::MinMax, Method::MovingAverage, Method::Entropy] {
-            let error = method.range(&ValueStatistics::default(), Levels::INT8).unwrap_err();
+            let error = method.range(&ValueStatistics::default(), Levels::INT8, Response::SAME).unwrap_err();
             assert!(error.help().is_some(), "{error:?}");
         }
     }

@@ -15,6 +15,7 @@
 //! | `channels`, `gram` | absolute maximum per channel; XᵀX of the rows |
 //! | `range`, `method` | what quantization is to cover, and the ways to choose it |
 //! | `percentile`, `entropy`, `mse` | one way each |
+//! | `response` | what hides errors of a value: the function through which it is read |
 //! | `clipping` | the search for the cells to keep that entropy and MSE share |
 //! | `cache`, `stored` | statistics in a file, for another method without another run |
 //! | `tensorrt` | calibration caches of TensorRT |
@@ -43,6 +44,7 @@ mod percentile;
 mod plan;
 mod range;
 mod requests;
+mod response;
 mod run;
 mod sizes;
 mod statistics;
@@ -60,6 +62,7 @@ pub use histogram::{Bin, Histogram, STEPS};
 pub use method::{DEFAULT_PERCENTILE, Method, Percent};
 pub use range::{Levels, Range};
 pub use requests::{Requests, Want};
+pub use response::{Curve, Response};
 pub use run::{CalibrateOptions, Calibration, DEFAULT_MEMORY_LIMIT, Progress, calibrate};
 pub use statistics::{Statistics, ValueStatistics};
 pub use tensorrt::{ranges_from_tensorrt_cache, scales_from_tensorrt_cache};

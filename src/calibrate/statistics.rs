@@ -9,6 +9,7 @@ use super::histogram::Histogram;
 use super::method::Method;
 use super::range::{Levels, Range};
 use super::requests::{Requests, Want};
+use super::response::Response;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -109,16 +110,16 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// The range of a value, by a method.
+    /// The range of a value that is read through a function, by a method.
     ///
     /// # Errors
     /// As [`Method::range`], or the value was not asked for. The error names the value.
-    pub fn range(&self, value: &str, method: Method, levels: Levels) -> Result<Range> {
+    pub fn range(&self, value: &str, method: Method, levels: Levels, read: Response) -> Result<Range> {
         let of = self
             .values
             .get(value)
             .ok_or_else(|| Error::new("no statistics were taken of this value").at(value))?;
-        method.range(of, levels).map_err(|e| e.at(value))
+        method.range(of, levels, read).map_err(|e| e.at(value))
     }
 
     /// What is asked for and not there.
@@ -193,9 +194,15 @@ mod tests {
     #[test]
     fn errors_and_remarks_name_the_value() {
         let mut statistics = Statistics::default();
-        assert_eq!(statistics.range("x", Method::MinMax, Levels::INT8).unwrap_err().node(), Some("x"));
+        assert_eq!(
+            statistics.range("x", Method::MinMax, Levels::INT8, Response::SAME).unwrap_err().node(),
+            Some("x")
+        );
         statistics.values.insert("x".to_owned(), ValueStatistics::default());
-        assert_eq!(statistics.range("x", Method::MinMax, Levels::INT8).unwrap_err().node(), Some("x"));
+        assert_eq!(
+            statistics.range("x", Method::MinMax, Levels::INT8, Response::SAME).unwrap_err().node(),
+            Some("x")
+        );
         let remarks = statistics.remarks();
         let codes: Vec<_> = remarks.iter().map(|d| (d.code, d.at.as_deref())).collect();
         assert_eq!(codes, [("never-observed", Some("x"))]);

@@ -6,14 +6,16 @@
 //!
 //! The error of a weight meets inputs whose mean is not zero, such as those behind a `Relu`, and moves every element of a
 //! channel alike; of a depthwise convolution that is most of the error. (Nagel et al. 2019, Data-Free Quantization Through
-//! Weight Equalization and Bias Correction, section 4.2; here the mean is measured over samples.)
+//! Weight Equalization and Bias Correction, section 4.2; here the mean is measured over samples.) Where a result is read
+//! through one function alone, elements count by the square of its slope: those below zero that a `Relu` hides do not.
 
 use super::layers::Layer;
 use super::place::Place;
 use super::probe::numbers;
+use super::slopes::passed;
 use super::twins::Twins;
 use crate::data::Source;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ir::{Graph, Model, NodeId, RegionId, Use};
 use crate::runtime::{RunValue, Runtime};
 use crate::tensor::{DType, Tensor};
@@ -39,14 +41,18 @@ pub fn corrections(
     runtime: &dyn Runtime,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Correction>> {
-    let mut twins = Twins::new(model, places);
+    let mut twins = Twins::on_rounded(model, places)?;
     let mut nodes = Vec::new();
     for twin in twins.all.clone() {
         let Some(axes) = summed(&model.graph, twin.node) else { continue };
-        let sum = twins.probe.reduce("ReduceSum", twin.loss, &axes);
-        let size = twins.probe.add("Size", &[twin.loss], DType::I64);
+        let (mut loss, mut weights) = (twin.loss, twins.probe.add("Size", &[twin.loss], DType::I64));
+        if let Some(passed) = passed(&mut twins.probe, model, twin.value) {
+            loss = twins.probe.add("Mul", &[loss, passed], DType::F32);
+            weights = twins.probe.reduce("ReduceSum", passed, &axes);
+        }
+        let sum = twins.probe.reduce("ReduceSum", loss, &axes);
         twins.probe.tell(sum);
-        twins.probe.tell(size);
+        twins.probe.tell(weights);
         nodes.push(twin.node);
     }
     let mut sums = vec![Sum::default(); nodes.len()];
@@ -69,24 +75,33 @@ fn summed(graph: &Graph, node: NodeId) -> Option<Vec<i64>> {
 #[derive(Clone, Default)]
 struct Sum {
     channels: Vec<f64>,
-    elements: f64,
+    /// What the sums are to be divided by.
+    weights: Vec<f64>,
 }
 
 impl Sum {
-    fn add(&mut self, sums: &RunValue, size: &RunValue) -> Result<()> {
+    /// Adds sums of the channels, and their weights or the number of elements of all.
+    fn add(&mut self, sums: &RunValue, weights: &RunValue) -> Result<()> {
         let sums = numbers::<f32>(sums)?;
-        let size = numbers::<i64>(size)?.first().copied().unwrap_or_default();
-        self.channels.resize(sums.len(), 0.0);
-        self.channels.iter_mut().zip(&sums).for_each(|(all, sum)| *all += f64::from(*sum));
-        self.elements += size as f64;
+        let count = sums.len();
+        let weights = numbers::<f32>(weights).or_else(|_| {
+            let size = numbers::<i64>(weights)?.first().copied().unwrap_or_default();
+            Ok::<_, Error>(vec![size as f32 / count.max(1) as f32; count])
+        })?;
+        self.channels.resize(count, 0.0);
+        self.weights.resize(count, 0.0);
+        let adds =
+            |all: &mut [f64], more: &[f32]| all.iter_mut().zip(more).for_each(|(a, b)| *a += f64::from(*b));
+        adds(&mut self.channels, &sums);
+        adds(&mut self.weights, &weights);
         Ok(())
     }
 
     /// A mean that is no number corrects nothing.
     fn mean(self) -> Vec<f32> {
-        let each = self.elements / self.channels.len().max(1) as f64;
-        let mean = |sum: f64| if each > 0.0 && sum.is_finite() { (sum / each) as f32 } else { 0.0 };
-        self.channels.into_iter().map(mean).collect()
+        let mean =
+            |(sum, weight): (f64, f64)| Some((sum / weight) as f32).filter(|m| m.is_finite()).unwrap_or(0.0);
+        self.channels.into_iter().zip(self.weights).map(mean).collect()
     }
 }
 
@@ -120,11 +135,6 @@ fn shifted(old: Option<&Tensor>, shift: &[f32]) -> Option<Tensor> {
     let values = old.to_vec::<f32>().filter(|v| v.len() == shift.len())?;
     let sum: Vec<f32> = values.iter().zip(shift).map(|(value, shift)| value + shift).collect();
     Tensor::from_slice(old.shape(), &sum).ok()
-}
-
-/// Whether a product has a bias to correct.
-pub(super) fn has_bias(graph: &Graph, node: NodeId) -> bool {
-    Bias::of(graph, node).is_some()
 }
 
 /// Where the bias of a product is.

@@ -7,11 +7,13 @@
 //! | `layers` | what an operator's operands are to it |
 //! | `choose` | which nodes compute in whole numbers, and why the others do not |
 //! | `plan` | the choices with their numbers |
+//! | `responses` | through which function a value is read |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
 //! | `labels` | what nodes are called |
 //! | `sheet` | a plan as a text that is read, changed and fed back |
 //! | `smooth` | channels of inputs divided by numbers that their weights are multiplied with |
+//! | `slopes` | how much of an error in a value its only reader passes on |
 //! | `probe` | small numbers about values of a model, computed in the graph itself |
 //! | `rounding` | weights rounded up or down by what the samples say |
 //! | `twins` | products beside themselves in whole numbers, in one graph |
@@ -29,9 +31,11 @@ mod layers;
 mod place;
 mod plan;
 mod probe;
+mod responses;
 mod rounding;
 mod sensitivity;
 mod sheet;
+mod slopes;
 mod smooth;
 mod twins;
 mod weights;
@@ -44,6 +48,7 @@ pub use labels::Labels;
 pub use layers::Layer;
 pub use place::{Place, place};
 pub use plan::{plan, wanted, wanted_by};
+pub use responses::response;
 pub use rounding::{Rounding, roundings};
 pub use sensitivity::{Sensitivity, sensitivities};
 pub use sheet::{Compute, Sheet, SheetCorrection, SheetNode, SheetSmoothing, SheetValue};

@@ -6,9 +6,10 @@
 use crate::data::Source;
 use crate::error::{Error, Result};
 use crate::io::{self, ExternalData, Scratch, WriteOptions};
-use crate::ir::{Attr, Graph, Model, NewNode, NewOutput, OpId, RegionId, Type, ValueId};
+use crate::ir::{Attr, Graph, Model, NewNode, NewOutput, NodeId, OpId, RegionId, Type, ValueId};
 use crate::runtime::{Optimization, RunError, RunValue, Runtime, SessionOptions};
 use crate::tensor::{DType, Element, Tensor};
+use rustc_hash::FxHashMap;
 use std::path::Path;
 
 /// A model that tells numbers about itself. Its opset is at least 13.
@@ -51,6 +52,22 @@ impl Probe {
         node.outputs = vec![NewOutput { name: graph.fresh_name("told"), ty: Some(Type::unranked(dtype)) }];
         let node = graph.add_node(RegionId::ROOT, node);
         graph.node(node).outputs()[0]
+    }
+
+    /// Adds a node once more, that reads other values instead of some. It has no bodies.
+    pub(super) fn copy(&mut self, node: NodeId, instead: &FxHashMap<ValueId, ValueId>) -> NodeId {
+        let graph = &mut self.model.graph;
+        let n = graph.node(node);
+        let (op, attrs) = (n.op(), n.attrs().to_vec());
+        let inputs = n.inputs().map(|v| v.map(|v| instead.get(&v).copied().unwrap_or(v))).collect();
+        let made = n.outputs().iter().map(|&v| graph.value(v));
+        let made: Vec<_> = made.map(|value| (value.name().is_empty(), value.ty().cloned())).collect();
+        let output = |(omitted, ty)| match omitted {
+            true => NewOutput::default(),
+            false => NewOutput { name: graph.fresh_name("copy"), ty },
+        };
+        let outputs = made.into_iter().map(output).collect();
+        graph.add_node(RegionId::ROOT, NewNode { attrs, ..NewNode::new(op, inputs, outputs) })
     }
 
     /// Adds an operator of floats with attributes and one result.

@@ -37,7 +37,7 @@ pub fn sensitivities(
     runtime: &dyn Runtime,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Sensitivity>> {
-    let mut twins = Twins::new(model, places);
+    let mut twins = Twins::alone(model, places);
     let all = twins.all.clone();
     for value in all.iter().flat_map(|t| [t.value, t.loss]) {
         let power = twins.probe.reduce("ReduceSumSquare", value, &[]);

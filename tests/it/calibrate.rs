@@ -3,7 +3,7 @@
 use crate::fixtures::onnx_runtime;
 use bytes::Bytes;
 use onnxpress::calibrate::{
-    CalibrateOptions, Calibration, Histogram, Levels, Method, Requests, Statistics, Want, calibrate,
+    CalibrateOptions, Calibration, Histogram, Levels, Method, Requests, Response, Statistics, Want, calibrate,
 };
 use onnxpress::data::Source;
 use onnxpress::diag::Diags;
@@ -344,8 +344,8 @@ fn numbers_that_are_none_are_left_out_and_remarked_on() {
     assert_eq!(x.gram.as_ref().unwrap().rows(), 0);
     let remarks: Vec<_> = found.remarks.iter().map(|d| (d.code, d.at.as_deref().unwrap())).collect();
     assert_eq!(remarks, [("non-finite-values", "p"), ("non-finite-values", "x")]);
-    assert!(found.statistics.range("x", Method::Entropy, Levels::INT8).is_ok());
-    let none = found.statistics.range("p", Method::MinMax, Levels::INT8).unwrap_err();
+    assert!(found.statistics.range("x", Method::Entropy, Levels::INT8, Response::SAME).is_ok());
+    let none = found.statistics.range("p", Method::MinMax, Levels::INT8, Response::SAME).unwrap_err();
     assert!(none.node() == Some("p") && none.help().is_some(), "{none:?}");
 }
 
@@ -393,7 +393,7 @@ fn a_cache_saves_the_run_for_another_method() {
     assert_eq!(first.statistics, second.statistics);
     for name in Method::NAMES {
         let method: Method = name.parse().unwrap();
-        let range = |s: &Statistics| s.range("r", method, Levels::UINT8).unwrap();
+        let range = |s: &Statistics| s.range("r", method, Levels::UINT8, Response::SAME).unwrap();
         assert_eq!(range(&first.statistics), range(&second.statistics));
     }
     // Fewer values of it are taken from it, too.

@@ -132,8 +132,8 @@ impl<'a> Composer<'a> {
             (None, Some(source)) if self.job.smooth => {
                 let samples = source.len();
                 let mut tell = |at| progress.begin(Step::Smooth(at, samples));
-                let (grid, products) = (Grid::of(self.table), self.smoothed()?);
-                smoothings(&self.float, &products, grid, (source, samples), runtime, &mut tell)?
+                let (grid, (products, whole)) = (Grid::of(self.table), self.smoothed()?);
+                smoothings(&self.float, &products, &whole, grid, (source, samples), runtime, &mut tell)?
             }
             _ => Vec::new(),
         };
@@ -151,28 +151,22 @@ impl<'a> Composer<'a> {
         Err(Error::new(message).at(name).with_help("write the plan of this model anew with --write-plan"))
     }
 
-    /// Products whose data may be divided: not those that take them in whole numbers from others.
-    fn smoothed(&self) -> Result<Vec<NodeId>> {
+    /// Products, and values that are whole for other nodes too.
+    fn smoothed(&self) -> Result<(Vec<NodeId>, FxHashSet<ValueId>)> {
         let graph = &self.float.graph;
-        let choices = choose(graph, self.table, &self.kept)?;
-        let mut whole: FxHashSet<ValueId> = FxHashSet::default();
-        for choice in &choices {
+        let (mut products, mut whole) = (Vec::new(), FxHashSet::default());
+        for choice in choose(graph, self.table, &self.kept)? {
             match &choice.role {
-                Role::Product { result, .. } => whole.extend(*result),
+                Role::Product { result, .. } => {
+                    products.push(choice.node);
+                    whole.extend(*result);
+                }
                 Role::Between | Role::Moved => whole.extend(graph.node(choice.node).outputs()),
                 Role::Skip { at } => whole.extend(graph.node(choice.node).input(*at)),
                 _ => {}
             }
         }
-        let product = |choice: &Choice| match &choice.role {
-            Role::Product { layer, .. } => {
-                let node = graph.node(choice.node);
-                let free = node.input(layer.data).is_some_and(|v| !whole.contains(&v));
-                (free && !node.op().is("Conv")).then_some(choice.node)
-            }
-            _ => None,
-        };
-        Ok(choices.iter().filter_map(product).collect())
+        Ok((products, whole))
     }
 
     /// Observes what no file has told, and leaves in floats what nothing tells.
@@ -273,8 +267,7 @@ impl<'a> Composer<'a> {
     ) -> Result<()> {
         let samples = source.len().min(ROUNDED_SAMPLES);
         let mut tell = |at| progress.begin(Step::Round(at, samples));
-        let biased = self.job.bias_correction;
-        let all = roundings(&self.float, &composed.places, biased, (source, samples), runtime, &mut tell)?;
+        let all = roundings(&self.float, &composed.places, (source, samples), runtime, &mut tell)?;
         self.roundings = all.into_iter().map(|r| (r.node, r)).collect();
         Ok(())
     }

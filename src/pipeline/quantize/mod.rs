@@ -5,6 +5,7 @@
 //! | `prepare` | the float graph that is calibrated: standard operators, the opset that the scales need |
 //! | `ranges` | where the range of each value is from: a plan, a cache of TensorRT, the user's data |
 //! | `compose` | choices, plan and placement; which nodes stay floats |
+//! | `refine` | weights and biases chosen by the samples, where the outputs gain by it |
 //! | `measure` | how accurate, how fast, and on which kernels the result runs |
 //! | `bound` | nodes that go back to floats until the outputs are accurate enough |
 
@@ -14,6 +15,7 @@ mod measure;
 mod prepare;
 mod ranges;
 mod recipe;
+mod refine;
 
 use super::measure::{data_bytes, node_count};
 use super::memory::{Sampler, peak};
@@ -22,7 +24,6 @@ use super::progress::{Progress, Step};
 use super::sizes::Sizes;
 use super::{optimize::Clock, place};
 use crate::calibrate::Method;
-use crate::data::Source;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
@@ -144,15 +145,15 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         .time("calibrate", || composer.calibrate(source.as_ref(), runtime, &mut diags, progress))
         .map_err(in_file)?;
     let composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
-    let by = source.as_ref().map(|source| (source, runtime));
-    let mut composed = refined(job, composed, &mut composer, by, &mut clock, progress)?;
-
     let judge = Judge { job, table, runtime, source: source.as_ref(), original: &original };
+    let (composer, mut composed, mut accuracy) =
+        refine::refined(&judge, composer, composed, &mut clock, &mut diags, progress)?;
     let mut ranked = None;
-    let mut accuracy = None;
     if job.verify {
         ranked = Some(clock.time("sensitivity", || rank(composer.float(), &composed, &judge, progress))?);
-        accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
+        if accuracy.is_none() {
+            accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
+        }
         if let (Some(least), Some(reached)) = (job.min_sqnr_db, &accuracy) {
             let bound = Bound { judge: &judge, least, ranked: ranked.as_deref().unwrap_or_default() };
             if let Some((better, measured)) =
@@ -219,31 +220,6 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         peak_anonymous_bytes: memory.peak(),
         diags: diags.unique(),
     })
-}
-
-/// The same, weights and biases chosen by the samples.
-fn refined(
-    job: &QuantizeJob,
-    mut composed: Composed,
-    composer: &mut Composer<'_>,
-    by: Option<(&Source, &dyn Runtime)>,
-    clock: &mut Clock,
-    progress: &mut dyn Progress,
-) -> Result<Composed> {
-    let Some(by) = by else { return Ok(composed) };
-    if job.adaptive_rounding {
-        composed = clock.time("rounding", || {
-            composer.round(&composed, by, progress)?;
-            composer.compose()
-        })?;
-    }
-    if job.bias_correction && !composer.is_planned() {
-        composed = clock.time("bias correction", || {
-            composer.correct(&composed, by, progress)?;
-            composer.compose()
-        })?;
-    }
-    Ok(composed)
 }
 
 fn remark_bodies(model: &Model, table: &Quantized, diags: &mut Diags) {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::io::{ExternalData, Scratch, WriteOptions, save};
 use crate::ir::{Graph, Model, ValueId};
 use crate::pipeline::progress::{Progress, Step};
-use crate::quantize::{Choice, Grid, Role, Sheet};
+use crate::quantize::{Choice, Grid, Role, Sheet, response};
 use crate::runtime::{RunError, Runtime, SessionOptions};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::Path;
@@ -109,7 +109,7 @@ pub(super) fn observe(
     let levels = if grid.is_symmetric() { Levels::INT8 } else { Levels::UINT8 };
     let statistics = observed.statistics;
     let range = |&(value, method): &Asked| {
-        let range = statistics.range(&name(value), method, levels).ok()?;
+        let range = statistics.range(&name(value), method, levels, response(&model.graph, value)).ok()?;
         Some((value, (range.min, range.max)))
     };
     Ok(values.iter().filter_map(range).collect())

@@ -5,8 +5,11 @@
 //!
 //! ```text
 //! P = Conv<group = channels>(x, one-hot)   [batch, groups, patch, places]
-//! G = Σ_batch P Pᵀ                         [groups, patch, patch]
+//! G = Σ_batch (P · a) Pᵀ                   [groups, patch, patch]
 //! ```
+//!
+//! Where a convolution's result is read through one function alone, places count by the square of its slope there, averaged
+//! over the channels of the group: `a`. What a `Relu` hides in all of them counts nothing.
 
 use super::descend::Matrix;
 use crate::data::Source;
@@ -14,17 +17,19 @@ use crate::error::Result;
 use crate::ir::{Attr, Attribute, Graph, Model, NodeId, ValueId};
 use crate::quantize::layers::Layer;
 use crate::quantize::probe::{Probe, numbers};
+use crate::quantize::slopes::passed;
 use crate::runtime::{RunValue, Runtime};
 use crate::tensor::{DType, Tensor};
 
 /// Longer patches are left alone: their matrix is too large, and many errors cancel by themselves.
 const LONGEST: usize = 2048;
 /// What is added to the diagonal, as a share of its mean: samples are never all there is.
-const DAMPING: f64 = 0.01;
+const DAMPING: f32 = 0.01;
 
 /// What the weights of a product are multiplied with.
 pub(super) struct Patches {
     data: ValueId,
+    result: ValueId,
     /// Channels of a result have patches of their group alone.
     pub(super) groups: usize,
     /// Elements of a patch.
@@ -51,7 +56,8 @@ impl Patches {
         let (data, op) = (n.input(layer.data)?, n.op());
         let weight = graph.const_value(n.input(layer.weight)?)?;
         let shape = weight.shape();
-        let new = |groups, len, all_outputs, lie| Self { data, groups, len, all_outputs, lie };
+        let result = n.outputs()[0];
+        let new = |groups, len, all_outputs, lie| Self { data, result, groups, len, all_outputs, lie };
         let found = if op.is("MatMul") && shape.len() == 2 {
             new(1, shape[0], shape[1], Lie::Columns)
         } else if op.is("Gemm") && n.int("transA").unwrap_or(0) == 0 {
@@ -105,6 +111,16 @@ impl Patches {
         self.shaped(probe, data, &[0, self.groups as i64, self.len as i64, -1])
     }
 
+    /// How much of the errors at each place of a convolution is passed on: `[batch, groups, 1, places]`.
+    fn passed(&self, probe: &mut Probe, model: &Model) -> Option<ValueId> {
+        let Lie::Patches { .. } = self.lie else { return None };
+        let passed = passed(probe, model, self.result)?;
+        let each = self.all_outputs / self.groups;
+        let of_group = self.shaped(probe, passed, &[0, self.groups as i64, each as i64, -1]);
+        let sum = probe.reduce("ReduceSum", of_group, &[2]);
+        Some(self.shaped(probe, sum, &[0, self.groups as i64, 1, -1]))
+    }
+
     fn shaped(&self, probe: &mut Probe, value: ValueId, shape: &[i64]) -> ValueId {
         let shape = probe.constant(shape);
         probe.add("Reshape", &[value, shape], DType::F32)
@@ -126,24 +142,16 @@ fn one_hot(channels: usize, kernel: &[usize]) -> Tensor {
 pub(super) struct Gram {
     len: usize,
     sums: Vec<f32>,
-    means: Vec<f64>,
-    count: f64,
 }
 
 impl Gram {
-    /// That of a group; `centered` on the means of what it is of. `None` where it holds what is no number.
-    pub(super) fn matrix(&self, group: usize, centered: bool) -> Option<Matrix> {
+    /// That of a group, of a mean diagonal of 1. `None` where it holds what is no number, or zeros alone.
+    pub(super) fn matrix(&self, group: usize) -> Option<Matrix> {
         let len = self.len;
         let sums = self.sums.get(group * len * len..)?.get(..len * len)?;
-        let means = self.means.get(group * len..)?.get(..len)?;
-        let count = self.count.max(1.0);
-        let mut rows: Vec<f32> = Vec::with_capacity(len * len);
-        for (i, row) in sums.chunks_exact(len.max(1)).enumerate() {
-            let shift = |j: usize| if centered { means[i] * means[j] / (count * count) } else { 0.0 };
-            rows.extend(row.iter().enumerate().map(|(j, sum)| (f64::from(*sum) / count - shift(j)) as f32));
-        }
-        let diagonal = (0..len).map(|i| f64::from(rows[i * len + i])).sum::<f64>() / len as f64;
-        (0..len).for_each(|i| rows[i * len + i] += (diagonal * DAMPING) as f32);
+        let mean = (0..len).map(|i| f64::from(sums[i * len + i])).sum::<f64>() / len as f64;
+        let mut rows: Vec<f32> = sums.iter().map(|sum| (f64::from(*sum) / mean) as f32).collect();
+        (0..len).for_each(|i| rows[i * len + i] += DAMPING);
         rows.iter().all(|x| x.is_finite()).then_some(Matrix { len, rows })
     }
 }
@@ -160,30 +168,25 @@ pub(super) fn observe(
     for product in products {
         let patches = product.laid_out(&mut probe);
         let other = probe.transposed(patches, &[0, 1, 3, 2]);
-        let gram = probe.add("MatMul", &[patches, other], DType::F32);
+        let passed = product.passed(&mut probe, model);
+        let counted = passed.map_or(patches, |passed| probe.add("Mul", &[patches, passed], DType::F32));
+        let gram = probe.add("MatMul", &[counted, other], DType::F32);
         let gram = probe.reduce("ReduceSum", gram, &[0]);
-        let mean = probe.reduce("ReduceSum", patches, &[0, 3]);
-        let size = probe.add("Size", &[patches], DType::I64);
-        [gram, mean, size].into_iter().for_each(|v| probe.tell(v));
+        probe.tell(gram);
     }
-    let empty = |p: &&Patches| Gram { len: p.len, sums: Vec::new(), means: Vec::new(), count: 0.0 };
-    let mut all: Vec<Gram> = products.iter().map(empty).collect();
+    let mut all: Vec<Gram> = products.iter().map(|p| Gram { len: p.len, sums: Vec::new() }).collect();
     probe.run(source, samples, runtime, |at, values| {
         progress(at);
-        all.iter_mut().zip(values.chunks(3)).try_for_each(|(gram, told)| gram.add(told))
+        all.iter_mut().zip(&values).try_for_each(|(gram, told)| gram.add(told))
     })?;
     Ok(all)
 }
 
 impl Gram {
-    fn add(&mut self, told: &[RunValue]) -> Result<()> {
-        let (sums, means) = (numbers::<f32>(&told[0])?, numbers::<f32>(&told[1])?);
-        let size = numbers::<i64>(&told[2])?.first().copied().unwrap_or_default();
+    fn add(&mut self, told: &RunValue) -> Result<()> {
+        let sums = numbers::<f32>(told)?;
         self.sums.resize(sums.len(), 0.0);
-        self.means.resize(means.len(), 0.0);
         self.sums.iter_mut().zip(&sums).for_each(|(all, sum)| *all += sum);
-        self.means.iter_mut().zip(&means).for_each(|(all, sum)| *all += f64::from(*sum));
-        self.count += size as f64 / means.len().max(1) as f64;
         Ok(())
     }
 }

@@ -17,7 +17,6 @@
 mod descend;
 mod grams;
 
-use super::correct::has_bias;
 use super::place::Place;
 use crate::data::Source;
 use crate::error::Result;
@@ -40,15 +39,14 @@ pub struct Rounding {
     pub numbers: Tensor,
 }
 
-/// Rounds the weights of the products among the places by the first samples. `biased` says that biases are corrected
-/// afterwards: what shifts all results of a channel alike then costs nothing.
+/// Rounds the weights of the products among the places by the first samples. What shifts all results of a channel alike
+/// counts too, though biases may be corrected afterwards: they are so for what activations do not hide.
 ///
 /// # Errors
 /// A sample cannot be read, or the model does not run on it.
 pub fn roundings(
     model: &Model,
     places: &[Place],
-    biased: bool,
     (source, samples): (&Source, usize),
     runtime: &dyn Runtime,
     progress: &mut dyn FnMut(usize),
@@ -63,8 +61,7 @@ pub fn roundings(
         let patches: Vec<&Patches> = batch.iter().map(|(_, patches)| patches).collect();
         let grams = grams::observe(model, &patches, (source, samples), runtime, progress)?;
         for ((place, patches), gram) in batch.iter().zip(&grams) {
-            let centered = biased && has_bias(&model.graph, place.node);
-            all.extend(round(&model.graph, place, patches, gram, centered));
+            all.extend(round(&model.graph, place, patches, gram));
         }
     }
     Ok(all)
@@ -86,14 +83,14 @@ fn batches<'a, 'p>(products: &'a [(&'p Place, Patches)]) -> Vec<&'a [(&'p Place,
 }
 
 /// Turns the numbers of one weight; `None` where nothing gets better.
-fn round(graph: &Graph, place: &Place, patches: &Patches, gram: &Gram, centered: bool) -> Option<Rounding> {
+fn round(graph: &Graph, place: &Place, patches: &Patches, gram: &Gram) -> Option<Rounding> {
     let (at, weights) = place.weights.first()?;
     let floats = graph.const_value(graph.node(place.node).input(*at)?)?.to_vec::<f32>()?;
     let mut numbers = weights.numbers.to_vec::<i8>()?;
     let most = numbers.iter().map(|n| i32::from(*n).abs()).max()?;
     let mut turned = 0;
     for group in 0..patches.groups {
-        let matrix = gram.matrix(group, centered)?;
+        let Some(matrix) = gram.matrix(group) else { continue };
         for output in patches.outputs(group) {
             let scale = *weights.scales.get(if weights.scales.len() == 1 { 0 } else { output })?;
             let places: Vec<usize> = patches.places(output).collect();

@@ -1,8 +1,9 @@
-//! Where a model divides: in the weights of a normalization, or in a `Mul`.
+//! Where a model divides: in constants of what makes the value, or in a `Mul`.
 
 use super::Smoothing;
+use super::absorb::{divided, slots};
 use super::sites::{Reader, sites};
-use crate::ir::{Graph, Model, NewNode, NewOutput, NodeId, OpId, RegionId, Use, ValueId};
+use crate::ir::{Graph, Model, NewNode, NewOutput, NodeId, OpId, RegionId, ValueId};
 use crate::tensor::{DType, Tensor};
 
 /// Divides values and multiplies weights: what the model computes stays the same, but for rounding.
@@ -29,7 +30,7 @@ fn apply(graph: &mut Graph, smoothing: &Smoothing) -> Option<()> {
         .iter()
         .map(|r| Some((r.node, r.weight, multiplied(graph, r, &smoothing.by)?)))
         .collect::<Option<_>>()?;
-    if !in_normalization(graph, smoothing) {
+    if !in_constants(graph, smoothing) {
         let divided = multiply(graph, smoothing, site.rank)?;
         for reader in &site.readers {
             graph.set_operand(reader.node, 0, Some(divided));
@@ -51,26 +52,12 @@ fn multiplied(graph: &Graph, reader: &Reader, by: &[f32]) -> Option<Tensor> {
     Tensor::from_slice(old.shape(), &values).ok()
 }
 
-/// Divides scale and bias of the normalization that makes the value, where nothing else reads it.
-fn in_normalization(graph: &mut Graph, smoothing: &Smoothing) -> bool {
-    let reads = |u: &Use| matches!(u, Use::Operand { node, index: 0 } if smoothing.readers.contains(node));
-    if !graph.value(smoothing.value).uses().iter().all(reads) {
-        return false;
-    }
-    let Some(node) = graph.producer(smoothing.value) else { return false };
-    let n = graph.node(node);
-    if !n.op().is("LayerNormalization") || n.outputs()[0] != smoothing.value {
-        return false;
-    }
-    let (operands, len) = (n.inputs().len(), smoothing.by.len());
-    let divided = |at: usize| {
-        let old = graph.const_value(graph.node(node).input(at)?)?;
-        let values = old.to_vec::<f32>().filter(|v| v.len() == len)?;
-        let values: Vec<f32> = values.iter().zip(&smoothing.by).map(|(value, s)| value / s).collect();
-        Tensor::from_slice(old.shape(), &values).ok().map(|t| (at, t))
-    };
-    let Some(tensors) = (1..operands).map(divided).collect::<Option<Vec<_>>>() else { return false };
-    tensors.into_iter().for_each(|(at, tensor)| _ = replace(graph, node, at, tensor));
+/// Divides the constants of what makes the value, where nothing else reads it.
+fn in_constants(graph: &mut Graph, smoothing: &Smoothing) -> bool {
+    let Some(slots) = slots(graph, smoothing.value, smoothing.axis, &smoothing.readers) else { return false };
+    let tensors: Option<Vec<Tensor>> = slots.iter().map(|slot| divided(graph, slot, smoothing)).collect();
+    let Some(tensors) = tensors else { return false };
+    slots.iter().zip(tensors).for_each(|(slot, tensor)| _ = replace(graph, slot.node, slot.at, tensor));
     true
 }
 

@@ -83,8 +83,8 @@ impl Channels {
         floats && self.power.iter().all(|p| p.is_finite())
     }
 
-    /// The largest magnitude of a channel.
-    pub(super) fn limit(&self, channel: usize) -> f32 {
-        self.max[channel].max(-self.min[channel])
+    /// The largest magnitude of each channel.
+    pub(super) fn limits(&self) -> Vec<f32> {
+        self.max.iter().zip(&self.min).map(|(max, min)| max.max(-min)).collect()
     }
 }

@@ -13,8 +13,10 @@
 //! | `sites` | values whose channels may be divided, and the products that read them |
 //! | `channels` | what the samples say of each channel |
 //! | `search` | the numbers for which the expected error is least |
-//! | `apply` | where a model divides: in the weights of a normalization, or in a `Mul` |
+//! | `absorb` | constants that take the division in |
+//! | `apply` | where a model divides: in those, or in a `Mul` |
 
+mod absorb;
 mod apply;
 mod channels;
 mod search;
@@ -29,6 +31,8 @@ use crate::data::Source;
 use crate::error::Result;
 use crate::ir::{Model, NodeId, ValueId};
 use crate::runtime::Runtime;
+use rustc_hash::FxHashSet;
+use sites::Site;
 
 /// What the channels of one value are divided by.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,19 +49,28 @@ pub struct Smoothing {
     pub gain_db: f64,
 }
 
-/// Finds what is worth to be divided for the products that are to be quantized.
+/// Finds what is worth to be divided for the products that are to be quantized. Values that are `whole` anyway, and what
+/// convolutions read, are divided only where constants of what makes them take that in.
 ///
 /// # Errors
 /// A sample cannot be read, or the model does not run on it.
 pub fn smoothings(
     model: &Model,
     products: &[NodeId],
+    whole: &FxHashSet<ValueId>,
     grid: Grid,
     (source, samples): (&Source, usize),
     runtime: &dyn Runtime,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Smoothing>> {
-    let sites = sites::sites(&model.graph, products);
+    let graph = &model.graph;
+    let mut sites = sites::sites(graph, products);
+    for site in &mut sites {
+        let readers: Vec<NodeId> = site.readers.iter().map(|r| r.node).collect();
+        site.is_free = absorb::slots(graph, site.value, site.axis, &readers).is_some();
+    }
+    let is_bound = |site: &Site| whole.contains(&site.value) || search::is_convolved(graph, site);
+    sites.retain(|site| site.is_free || !is_bound(site));
     let channels = channels::observe(model, &sites, source, samples, runtime, progress)?;
     Ok(sites
         .iter()

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Tried are the powers that SmoothQuant is made of, `s[c] = max|x[c]|^α / max|W[c]|^(1-α)`, and such that only bring the
-//! largest channels down, `s[c] = max(1, max|x[c]| / τ)`.
+//! largest channels down, `s[c] = max(1, max|x[c]| / τ)`; of what convolutions read, these alone.
 
 use super::Smoothing;
 use super::channels::Channels;
@@ -22,6 +22,8 @@ const ALPHAS: usize = 20;
 const SHARES: [f32; 8] = [0.7, 0.5, 0.35, 0.25, 0.18, 0.125, 0.09, 0.0625];
 /// Less is not worth an operator.
 const LEAST_GAIN_DB: f64 = 2.0;
+/// Less is not worth other weights.
+const LEAST_FREE_GAIN_DB: f64 = 0.5;
 /// The largest of fewer numbers says little of the next: what is divided by it would be cut off.
 const LEAST_SEEN: f64 = 512.0;
 /// What a channel is divided by lies within this and its inverse, after the largest is brought to 1.
@@ -46,10 +48,14 @@ pub(super) fn search(model: &Model, site: &Site, seen: &Channels, grid: Grid) ->
         site.readers.iter().map(|r| Matrix::of(&model.graph, r)).collect::<Option<_>>()?;
     let error = |by: &[f32]| expected(seen, &matrices, by, grid);
     let before = error(&vec![1.0; inputs]);
-    let best = candidates(seen, &matrices).map(|by| (error(&by), by)).min_by(|a, b| a.0.total_cmp(&b.0));
-    let (after, by) = best?;
+    let candidates: Vec<Vec<f32>> = match is_convolved(&model.graph, site) {
+        true => caps(seen).collect(),
+        false => powers(seen, &matrices).chain(caps(seen)).collect(),
+    };
+    let (after, by) = candidates.into_iter().map(|by| (error(&by), by)).min_by(|a, b| a.0.total_cmp(&b.0))?;
     let gain_db = 10.0 * (before / after).log10();
-    (gain_db >= LEAST_GAIN_DB && gain_db.is_finite()).then(|| Smoothing {
+    let least = if site.is_free { LEAST_FREE_GAIN_DB } else { LEAST_GAIN_DB };
+    (gain_db >= least && gain_db.is_finite()).then(|| Smoothing {
         value: site.value,
         axis: site.axis,
         readers: site.readers.iter().map(|r| r.node).collect(),
@@ -58,24 +64,30 @@ pub(super) fn search(model: &Model, site: &Site, seen: &Channels, grid: Grid) ->
     })
 }
 
-fn candidates(seen: &Channels, matrices: &[Matrix]) -> impl Iterator<Item = Vec<f32>> {
-    let inputs = seen.max.len();
-    let limits: Vec<f32> = (0..inputs).map(|c| seen.limit(c)).collect();
+/// Channels of images differ from sample to sample: one that was small in all so far must not be made large.
+pub(super) fn is_convolved(graph: &Graph, site: &Site) -> bool {
+    site.readers.iter().any(|r| graph.node(r.node).op().is("Conv"))
+}
+
+fn powers(seen: &Channels, matrices: &[Matrix]) -> impl Iterator<Item = Vec<f32>> {
+    let limits = seen.limits();
     let most = limits.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    let weights: Vec<f32> = (0..inputs)
-        .map(|c| matrices.iter().map(|m| m.largest_of(c)).fold(f32::MIN_POSITIVE, f32::max))
-        .collect();
-    let largest = limits.clone();
-    let powers = (0..=ALPHAS).map(move |step| {
+    let largest = |c| matrices.iter().map(|m| m.largest_of(c)).fold(f32::MIN_POSITIVE, f32::max);
+    let weights: Vec<f32> = (0..limits.len()).map(largest).collect();
+    (0..=ALPHAS).map(move |step| {
         let alpha = step as f32 / ALPHAS as f32;
         let by =
             limits.iter().zip(&weights).map(|(x, w)| x.max(most * LEAST).powf(alpha) / w.powf(1.0 - alpha));
         normalized(by.collect())
-    });
-    let caps = SHARES
+    })
+}
+
+fn caps(seen: &Channels) -> impl Iterator<Item = Vec<f32>> {
+    let limits = seen.limits();
+    let most = limits.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    SHARES
         .into_iter()
-        .map(move |share| normalized(largest.iter().map(|x| (x / (most * share)).max(1.0)).collect()));
-    powers.chain(caps)
+        .map(move |share| normalized(limits.iter().map(|x| (x / (most * share)).max(1.0)).collect()))
 }
 
 /// The largest is 1: the value only ever grows, and weights only ever shrink.

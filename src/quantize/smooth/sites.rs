@@ -12,6 +12,8 @@ pub(super) struct Site {
     pub(super) axis: usize,
     pub(super) rank: usize,
     pub(super) readers: Vec<Reader>,
+    /// Dividing it needs no node.
+    pub(super) is_free: bool,
 }
 
 /// A product, and its weight as a matrix.
@@ -104,7 +106,7 @@ pub(super) fn sites(graph: &Graph, products: &[NodeId]) -> Vec<Site> {
         let Some(value) = n.input(layer.data) else { continue };
         let reader = Reader { node, weight: layer.weight, lie };
         let at = *places.entry(value).or_insert_with(|| {
-            sites.push(Site { value, axis, rank, readers: Vec::new() });
+            sites.push(Site { value, axis, rank, readers: Vec::new(), is_free: false });
             sites.len() - 1
         });
         let site = &mut sites[at];

@@ -59,8 +59,71 @@ fn whatever_else_reads_the_value_reads_it_as_it_was() {
 
 #[test]
 fn weights_are_multiplied_along_the_channels_of_the_data() {
-    assert_eq!(smoothed("x", &[("l", &["turned"])]), 1);
-    assert_eq!(smoothed("x", &[("n", &["left", "right"]), ("l", &["turned"])]), 1);
+    assert_eq!(smoothed("n", &[("n", &["right"])]), 1);
+}
+
+#[test]
+fn a_product_takes_in_what_its_result_is_divided_by_and_what_its_data_are() {
+    assert_eq!(smoothed("x", &[("l", &["turned"])]), 0);
+    assert_eq!(smoothed("x", &[("n", &["left", "right"]), ("l", &["turned"])]), 0);
+    assert_eq!(smoothed("l", &[("l", &["turned"])]), 1);
+}
+
+/// Channels of images: what makes `v`, what the depthwise `reader` reads. The numbers of `Mul` and of all nodes, before and
+/// after.
+fn convolved(between: &str) -> ((usize, usize), (usize, usize)) {
+    let text = format!(
+        "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+         g (float[1,2,2,5] x) => (float[1,4,2,5] y)\n\
+         <float[4,2,1,1] w = {{1, -2, 0.5, 3, 0.25, -0.75, 2, 1}}, float[4] b = {{0.5, -1, 2, 0.25}}, float[1] one = {{0.75}},\n\
+          float[4,1,1] four = {{1, -2, 3, 0.5}}, float[4,1,1,1] k = {{2, -1, 0.5, 3}}, float[1,1,1,5] five = {{1, 2, 3, 4, 5}}>\n\
+         {{ c = Conv (x, w, b)\n {between}\n [reader] y = Conv <group = 4> (v, k) }}"
+    );
+    let before = model(&text);
+    let mut after = before.clone();
+    smooth(&mut after, &[smoothing(&before, "v", &["reader"])]);
+    let values: Vec<f32> = (0..20).map(|i| ((i * 29) % 31) as f32 / 15.0 - 1.0).collect();
+    let x = || [("x", Tensor::from_slice(&[1, 2, 2, 5], &values).unwrap())];
+    for (want, got) in run(&before, &x()).iter().zip(run(&after, &x())) {
+        assert!((want - got).abs() <= 1e-4 * want.abs().max(1.0), "{between}: {want} {got}");
+    }
+    let counts = |model: &Model| {
+        let nodes = model.graph.nodes();
+        nodes.fold((0, 0), |(muls, all), (_, n)| (muls + usize::from(n.op().is("Mul")), all + 1))
+    };
+    (counts(&before), counts(&after))
+}
+
+#[test]
+fn convolutions_are_divided_through_what_passes_factors_on() {
+    for between in [
+        "v = Relu (c)",
+        "v = LeakyRelu <alpha = 0.25> (c)",
+        "r = Relu (c)\n v = MaxPool <kernel_shape = [1, 2], pads = [0, 0, 0, 1]> (r)",
+        "v = Add (c, four)",
+        "v = Add (one, c)",
+        "s = HardSwish_ (c)\n m = Mul (s, one)\n v = Add (m, four)",
+        "s = HardSwish_ (c)\n v = Mul (four, s)",
+        "s = HardSwish_ (c)\n v = Mul (s, five)",
+    ] {
+        let between = between.replace("HardSwish_", "HardSigmoid <alpha = 0.3>");
+        let (before, after) = convolved(&between);
+        assert_eq!(before, after, "{between}");
+    }
+}
+
+#[test]
+fn what_passes_no_factors_on_is_divided_by_a_node() {
+    for between in [
+        "v = HardSigmoid (c)",
+        "r = Relu (c)\n s = Sigmoid (c)\n v = Mul (r, s)",
+        // Runtimes know GELU by its half.
+        "e = Erf (c)\n m = Mul (c, e)\n v = Mul (m, one)",
+        "h = HardSigmoid (c)\n v = Add (h, one)",
+    ] {
+        let (before, after) = convolved(between);
+        assert_eq!((before.0 + 1, before.1 + 1), after, "{between}");
+    }
 }
 
 #[test]

@@ -83,3 +83,24 @@ fn weights_of_seven_bits_leave_a_bit_free() {
     }
     assert_eq!((weights, count(&model, "Gemm")), (2, 2));
 }
+
+/// Rounding and correction by the samples are kept only where the outputs gain.
+#[test]
+fn no_option_makes_the_outputs_worse_than_leaving_it_out() {
+    let place = place();
+    let off = ["--no-adaptive-rounding", "--no-bias-correction"];
+    for (name, target) in [("cnn", "ort-cpu"), ("cnn", "tensorrt"), ("mlp", "ort-cpu")] {
+        let reached = |more: &[&str]| {
+            let more: Vec<&str> = more.iter().copied().chain(["--json"]).collect();
+            let report = on_samples(&place, name, target, &more).json();
+            let left_out =
+                report["diags"].as_array().unwrap().iter().any(|d| d["code"] == "refinement-left-out");
+            (report["accuracy"]["sqnr_db"].as_f64().unwrap(), left_out)
+        };
+        let (all, left_out) = reached(&[]);
+        let others = [&off[..], &off[..1], &off[1..]].map(|more| reached(more).0);
+        let best = others.iter().copied().fold(f64::MIN, f64::max);
+        assert!(all >= best - 1e-6, "{name} {target}: {all} {others:?}");
+        assert_eq!(left_out, (all - best).abs() < 1e-6, "{name} {target}: {all} {others:?}");
+    }
+}
