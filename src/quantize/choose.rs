@@ -2,8 +2,8 @@
 //!
 //! Products with a constant weight do wherever the target has a kernel. What stands between them does where all its operands
 //! are whole already, so that nothing is rounded that was not rounded before: a sum of two convolutions, and no sum of
-//! two products whose results stay floats. What only moves elements passes whole numbers on. A clamp right after a product
-//! belongs to it: the range of what it lets through is the one that counts. A sum that a convolution swallows takes its
+//! two products whose results stay floats. What only moves elements passes whole numbers on. A clamp right after
+//! either belongs to it: the range of what it lets through is the one that counts. A sum that a convolution swallows takes its
 //! other operand in whole numbers, where the target wants it so. Rows are looked up in a table of whole numbers.
 
 use super::layers::Layer;
@@ -31,10 +31,13 @@ pub enum Role {
         /// Quantized too, where the kernel wants it.
         result: Option<ValueId>,
     },
-    /// A clamp that belongs to the product before it.
+    /// A clamp that belongs to the product, or to what stands between, before it.
     Clamp,
     /// Operands and result are whole.
-    Between,
+    Between {
+        /// What is quantized behind it: its own result or that of its clamp.
+        result: ValueId,
+    },
     /// Elements are moved; the result has scale and zero point of the operand.
     Moved,
     /// A sum that belongs to the convolution of one operand; the other is quantized.
@@ -120,7 +123,8 @@ impl Chooser<'_> {
             Role::Product { result: Some(result), .. } => {
                 self.whole.insert(*result);
             }
-            Role::Between | Role::Moved => self.whole.extend(node.outputs()),
+            Role::Between { result } => _ = self.whole.insert(*result),
+            Role::Moved => self.whole.extend(node.outputs()),
             _ => {}
         }
         Some(Choice { node: id, role })
@@ -153,7 +157,7 @@ impl Chooser<'_> {
             node.inputs().flatten().filter(|&v| self.graph.dtype(v) == Some(DType::F32)).collect();
         let whole = !data.is_empty() && data.iter().all(|v| self.whole.contains(v));
         match (listed(&self.target.between), listed(&self.target.moves)) {
-            (true, _) if whole => Role::Between,
+            (true, _) if whole => Role::Between { result: self.result(node) },
             (_, true) if whole && data.len() == 1 => Role::Moved,
             (true, _) | (_, true) => Role::Float("an operand is a float"),
             _ => Role::Float("the target computes this operator in floats"),
@@ -202,7 +206,7 @@ impl Chooser<'_> {
         self.graph.producer_is(value, "DequantizeLinear").is_some()
     }
 
-    /// What is quantized behind a product: the result of the clamp that alone reads it, else its own.
+    /// What is quantized behind a node: the result of the clamp that alone reads it, else its own.
     fn result(&mut self, node: &Node) -> ValueId {
         let value = node.outputs()[0];
         let [Use::Operand { node: reader, index: 0 }] = self.graph.value(value).uses() else { return value };

@@ -24,7 +24,7 @@ pub fn wanted_by(graph: &Graph, choice: &Choice) -> Vec<ValueId> {
     let node = graph.node(choice.node);
     match &choice.role {
         Role::Product { layer, result } => node.input(layer.data).into_iter().chain(*result).collect(),
-        Role::Between => floats(graph, choice.node).into_iter().chain(node.outputs().to_vec()).collect(),
+        Role::Between { result } => floats(graph, choice.node).into_iter().chain([*result]).collect(),
         Role::Skip { at } => node.input(*at).into_iter().collect(),
         Role::Clamp | Role::Moved | Role::Lookup | Role::Float(_) => Vec::new(),
     }
@@ -67,13 +67,12 @@ impl Planner<'_> {
         let node = choice.node;
         match &choice.role {
             Role::Product { layer, result } => self.product(node, *layer, *result),
-            Role::Between => {
+            Role::Between { result } => {
                 let mut inputs = Vec::new();
                 for at in self.operands(node) {
                     inputs.push((at, self.affine_of(node, at)?));
                 }
-                let output = self.affine(self.graph.node(node).outputs()[0])?;
-                Ok(vec![Place { inputs, output: Some(output), ..Place::nothing(node) }])
+                self.with_result(Place { inputs, ..Place::nothing(node) }, *result)
             }
             Role::Moved => {
                 let at = *self.operands(node).first().ok_or_else(|| Error::new("it moves no floats"))?;
@@ -115,10 +114,17 @@ impl Planner<'_> {
             place.bias = Some((at, numbers, steps));
         }
         place.weights = vec![(layer.weight, weights)];
-        let Some(result) = result else { return Ok(vec![place]) };
+        match result {
+            Some(result) => self.with_result(place, result),
+            None => Ok(vec![place]),
+        }
+    }
+
+    /// A place whose result is quantized, or that of its clamp.
+    fn with_result(&mut self, mut place: Place, result: ValueId) -> Result<Vec<Place>> {
         let affine = self.affine(result)?;
         let makes = self.graph.producer(result).ok_or_else(|| Error::new("nothing makes its result"))?;
-        if makes == node {
+        if makes == place.node {
             place.output = Some(affine);
             return Ok(vec![place]);
         }

@@ -4,7 +4,7 @@
 //! and `SiLU` are written before they have operators.
 
 use crate::calibrate::{Curve, Response};
-use crate::ir::{Graph, Node, NodeId, Use, ValueId};
+use crate::ir::{Graph, Node, NodeId, RegionId, Use, ValueId};
 
 /// What becomes of the numbers of a value; they stay what they are where it is read in several ways.
 pub fn response(graph: &Graph, value: ValueId) -> Response {
@@ -14,12 +14,24 @@ pub fn response(graph: &Graph, value: ValueId) -> Response {
 /// The nodes that compute it, in their order; a `Clip` too.
 pub(super) fn readers(graph: &Graph, value: ValueId) -> Vec<NodeId> {
     match graph.value(value).uses() {
-        [Use::Operand { node, index: 0 }] if graph.node(*node).op().is("Clip") => vec![*node],
+        [Use::Operand { node, index: 0 }]
+            if graph.node(*node).op().is("Clip") && are_beside(graph, value) =>
+        {
+            vec![*node]
+        }
         _ => read(graph, value).map(|read| read.1).unwrap_or_default(),
     }
 }
 
+/// Whether all that reads a value is in the main graph: bodies have values of their own.
+fn are_beside(graph: &Graph, value: ValueId) -> bool {
+    let is_beside =
+        |u: &Use| matches!(u, Use::Operand { node, .. } if graph.node(*node).region() == RegionId::ROOT);
+    graph.value(value).uses().iter().all(is_beside)
+}
+
 fn read(graph: &Graph, value: ValueId) -> Option<(Response, Vec<NodeId>)> {
+    are_beside(graph, value).then_some(())?;
     match graph.value(value).uses() {
         [Use::Operand { node, index: 0 }] => Some((function(graph.node(*node))?, vec![*node])),
         [Use::Operand { node: a, .. }, Use::Operand { node: b, .. }] => {
@@ -104,6 +116,16 @@ mod tests {
             ("h = HardSwish (x)\n y = Mul (x, h)", "float[4] y"),
             ("y = Neg (x)", "float[4] y"),
             ("y = Sigmoid (x)", "float[4] y, float[4] x"),
+            (
+                "c = Constant <value = bool {1}> ()\n y = If (c) <then_branch = a () => (float[4] p) { p = Clip (x) },\
+              else_branch = b () => (float[4] q) { q = Sigmoid (x) }>",
+                "float[4] y",
+            ),
+            (
+                "c = Constant <value = bool {1}> ()\n k = Constant <value = float[4] {1, 2, 3, 4}> ()\n\
+              y = If (c) <then_branch = a () => (float[4] p) { p = Clip (x) }, else_branch = b () => (float[4] q) { q = Identity (k) }>",
+                "float[4] y",
+            ),
         ] {
             assert_eq!(of(nodes, outputs), (Response::SAME, 0), "{nodes}");
         }

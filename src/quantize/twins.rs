@@ -20,6 +20,19 @@ use crate::runtime::{RunValue, Runtime};
 use crate::tensor::DType;
 use rustc_hash::FxHashMap;
 
+/// Operators whose results have the shape, the order or the chance of what they read.
+const MOVED_BY_DATA: [&str; 9] = [
+    "Resize",
+    "Upsample",
+    "Range",
+    "Unique",
+    "RoiAlign",
+    "RandomNormalLike",
+    "RandomUniformLike",
+    "Bernoulli",
+    "Multinomial",
+];
+
 /// A product and its copy.
 #[derive(Clone, Copy)]
 pub(super) struct Twin {
@@ -81,11 +94,16 @@ impl Twins {
         Ok(new)
     }
 
-    /// Whether it is to be copied: nodes with bodies are not.
+    /// Whether it is to be copied. Nodes with bodies are not, nor such as would make other elements or others in their
+    /// place of data that differ: what comes after them reads floats.
     fn reads_rounded(&mut self, node: NodeId) -> bool {
         let rounded = &self.rounded;
-        let node = self.probe.graph().node(node);
-        node.regions().next().is_none() && node.inputs().flatten().any(|v| rounded.contains_key(&v))
+        let graph = self.probe.graph();
+        let node = graph.node(node);
+        let moves = MOVED_BY_DATA.iter().any(|op| node.op().is(op));
+        let floats = node.outputs().iter().all(|&v| graph.dtype(v) == Some(DType::F32));
+        let whole = node.regions().next().is_none() && floats && !moves;
+        whole && node.inputs().flatten().any(|v| rounded.contains_key(&v))
     }
 
     /// A product beside itself; what follows reads its floats, rounded.

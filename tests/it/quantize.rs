@@ -234,7 +234,7 @@ const RESIDUAL: &str = "<ir_version: 8, opset_import: [\"\" : 13]>\n\
      float[2,3] m = {1, -1, 0.5, 2, 0.25, -0.75}>\n\
     {\n\
       [first] a = Conv (x, w, b)\n r = Relu (a)\n p = MaxPool <kernel_shape = [2, 2]> (r)\n\
-      [second] c = Conv (p, u)\n [sum] s = Add (c, p)\n [gelu] e = Erf (s)\n\
+      [second] c = Conv (p, u)\n [sum] q = Add (c, p)\n s = Relu (q)\n [gelu] e = Erf (s)\n\
       [mean] g = GlobalAveragePool (e)\n f = Flatten (g)\n [head] y = MatMul (f, m)\n\
     }";
 
@@ -254,6 +254,7 @@ fn products_are_whole_and_what_lies_between_where_all_operands_are() {
                     let name = result.map(|v| model.graph.value(v).name().to_string());
                     format!("product -> {}", name.unwrap_or_else(|| "float".into()))
                 }
+                Role::Between { result } => format!("between -> {}", model.graph.value(*result).name()),
                 Role::Float(why) => (*why).to_owned(),
                 other => format!("{other:?}").to_lowercase(),
             };
@@ -268,7 +269,8 @@ fn products_are_whole_and_what_lies_between_where_all_operands_are() {
             ("Relu", "clamp"),
             ("MaxPool", "moved"),
             ("Conv", "product -> c"),
-            ("Add", "between"),
+            ("Add", "between -> s"),
+            ("Relu", "clamp"),
             ("Erf", "the target computes this operator in floats"),
             ("GlobalAveragePool", "an operand is a float"),
             ("Flatten", "an operand is a float"),
@@ -281,7 +283,7 @@ fn products_are_whole_and_what_lies_between_where_all_operands_are() {
 fn onnx_runtime_runs_what_is_planned_in_whole_numbers() {
     let mut quantized = model(RESIDUAL);
     let choices = choose(&quantized.graph, &table(), &Default::default()).unwrap();
-    let least = |v| if &**quantized.graph.value(v).name() == "r" { 0.0 } else { -6.0 };
+    let least = |v| if ["r", "s"].contains(&&**quantized.graph.value(v).name()) { 0.0 } else { -6.0 };
     let wanted = wanted(&quantized.graph, &choices);
     let ranges = wanted.into_iter().map(|v| (v, (least(v), 6.0))).collect();
     let places = plan(&quantized.graph, &choices, &table(), &ranges, Grid::SIGNED).unwrap();
@@ -327,6 +329,7 @@ fn for_tensorrt_products_and_skips_are_whole_and_the_rest_floats() {
             &format!("MaxPool: {float}"),
             "Conv: product",
             "Add: skip 1",
+            &format!("Relu: {float}"),
             &format!("Erf: {float}"),
             &format!("GlobalAveragePool: {float}"),
             &format!("Flatten: {float}"),

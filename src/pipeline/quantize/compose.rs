@@ -161,7 +161,8 @@ impl<'a> Composer<'a> {
                     products.push(choice.node);
                     whole.extend(*result);
                 }
-                Role::Between | Role::Moved => whole.extend(graph.node(choice.node).outputs()),
+                Role::Between { result } => _ = whole.insert(*result),
+                Role::Moved => whole.extend(graph.node(choice.node).outputs()),
                 Role::Skip { at } => whole.extend(graph.node(choice.node).input(*at)),
                 _ => {}
             }

@@ -68,7 +68,7 @@ pub(super) fn refined<'a>(
         return Ok((last.composer, last.composed, None));
     }
     let mut best: Option<(Candidate<'a>, Option<Accuracy>)> = None;
-    let full = all.last().map(|c| (c.rounds, c.corrects));
+    let full = all.last().map_or((false, false), |c| (c.rounds, c.corrects));
     let mut of_full = None;
     for candidate in all.into_iter().rev() {
         let measured = clock.time("accuracy", || judge.accuracy(&candidate.composed.model, progress))?;
@@ -79,15 +79,13 @@ pub(super) fn refined<'a>(
         }
     }
     let (Candidate { composer, composed, rounds, corrects }, measured) = best.expect("there are some");
-    if let (Some(reached), Some(of_full), true) =
-        (measured.as_ref().and_then(Accuracy::sqnr_db), of_full, full != Some((rounds, corrects)))
-    {
-        let left = [("adaptive rounding", job.adaptive_rounding && !rounds), ("bias correction", !corrects)];
-        let left: Vec<&str> = left.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect();
-        let message = format!(
-            "{} left out: the outputs reach {reached:.1} dB without, {of_full:.1} dB with all",
-            left.join(" and ")
-        );
+    let left = [("adaptive rounding", full.0 && !rounds), ("bias correction", full.1 && !corrects)];
+    let left: Vec<&str> = left.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect();
+    let reached = measured.as_ref().and_then(Accuracy::sqnr_db);
+    if let (Some(reached), Some(of_full), false) = (reached, of_full, left.is_empty()) {
+        let left = left.join(" and ");
+        let message =
+            format!("{left} left out: the outputs reach {reached:.1} dB without, {of_full:.1} dB with all");
         diags.note("refinement-left-out", None, message);
     }
     Ok((composer, composed, measured))

@@ -40,7 +40,7 @@ pub struct Rounding {
 }
 
 /// Rounds the weights of the products among the places by the first samples. What shifts all results of a channel alike
-/// counts too, though biases may be corrected afterwards: they are so for what activations do not hide.
+/// counts as well, though a bias could take it back.
 ///
 /// # Errors
 /// A sample cannot be read, or the model does not run on it.

@@ -9,7 +9,7 @@
 //! Quantization Through Weight Equalization and Bias Correction, section 4.1.)
 
 use super::Smoothing;
-use crate::ir::{Graph, Node, NodeId, Use, ValueId};
+use crate::ir::{Dim, Graph, Node, NodeId, Use, ValueId};
 use crate::quantize::layers::Layer;
 use crate::tensor::{DType, Tensor};
 
@@ -34,12 +34,21 @@ enum Along {
     FromLast(usize),
 }
 
-/// The constants to divide; `None` where the division is to be a node of its own.
-pub(super) fn slots(graph: &Graph, value: ValueId, axis: usize, readers: &[NodeId]) -> Option<Vec<Slot>> {
+/// The constants to divide by so many numbers along an axis; `None` where the division is to be a node of its own.
+pub(super) fn slots(
+    graph: &Graph,
+    value: ValueId,
+    (axis, len): (usize, usize),
+    readers: &[NodeId],
+) -> Option<Vec<Slot>> {
     let reads = |u: &Use| matches!(u, Use::Operand { node, index: 0 } if readers.contains(node));
+    if !graph.value(value).uses().iter().all(reads) {
+        return None;
+    }
+    let finder = Finder { graph, rank: graph.rank(value)?, axis, len };
     let mut found = Vec::new();
-    let all = graph.value(value).uses().iter().all(reads);
-    (all && divide(graph, value, graph.rank(value)?, axis, DEPTH, &mut found)).then_some(found)
+    finder.divide(value, DEPTH, &mut found)?;
+    Some(found)
 }
 
 /// Divides a constant; `None` where it does not fit.
@@ -60,7 +69,7 @@ pub(super) fn divided(graph: &Graph, slot: &Slot, smoothing: &Smoothing) -> Opti
         }
     };
     let inner: usize = shape[axis + 1..].iter().product();
-    let spread = shape[axis] == 1 && by.len() > 1;
+    let spread = values.len() == 1 && by.len() > 1 && matches!(slot.along, Along::FromLast(_));
     if spread {
         shape[axis] = by.len();
     }
@@ -71,55 +80,81 @@ pub(super) fn divided(graph: &Graph, slot: &Slot, smoothing: &Smoothing) -> Opti
     Tensor::from_slice(&shape, &new.collect::<Option<Vec<f32>>>()?).ok()
 }
 
-/// Whether a value can be divided; `false` may leave slots behind.
-fn divide(
-    graph: &Graph,
-    value: ValueId,
+/// Looks for constants upwards from a value of so many channels along an axis.
+struct Finder<'g> {
+    graph: &'g Graph,
     rank: usize,
     axis: usize,
-    depth: usize,
-    slots: &mut Vec<Slot>,
-) -> bool {
-    let Some(id) = graph.producer(value).filter(|_| depth > 0) else { return false };
-    let node = graph.node(id);
-    let op = node.op();
-    if !op.domain.is_empty() || node.outputs()[0] != value {
-        return false;
-    }
-    let mut slot = |at: usize, along| slots.push(Slot { node: id, at, along });
-    if op.is("LayerNormalization") && axis + 1 == rank {
-        (1..node.inputs().len()).for_each(|at| slot(at, Along::FromLast(1)));
-        return (1..node.inputs().len()).all(|at| is_float(graph, node, at));
-    }
-    if let Ok(layer) = Layer::of(graph, node) {
-        let channels = if op.is("Conv") { 1 } else { rank - 1 };
-        slot(layer.weight, Along::Axis(layer.axis));
-        layer.bias.into_iter().for_each(|at| slot(at, Along::FromLast(1)));
-        return (op.is("Conv") || op.is("MatMul") || op.is("Gemm")) && axis == channels;
-    }
-    let constant = (0..node.inputs().len()).find(|&at| is_float(graph, node, at));
-    let next = |at: usize, slots: &mut Vec<Slot>| {
-        let value =
-            node.input(at).filter(|&v| graph.value(v).uses().len() == 1 && graph.rank(v) == Some(rank));
-        value.is_some_and(|v| divide(graph, v, rank, axis, depth - 1, slots))
-    };
-    match (op.name, constant) {
-        ("Mul" | "Add", Some(at)) if node.inputs().len() == 2 => {
-            slot(at, Along::FromLast(rank - axis));
-            let fits = graph.rank(node.inputs().flatten().nth(1 - at).unwrap_or(value)) == Some(rank);
-            fits && if op.name == "Mul" { !behind_curve(graph, value, DEPTH) } else { next(1 - at, slots) }
+    len: usize,
+}
+
+impl Finder<'_> {
+    /// Adds the constants to divide a value by; `None` where it cannot be so.
+    fn divide(&self, value: ValueId, depth: usize, slots: &mut Vec<Slot>) -> Option<()> {
+        let graph = self.graph;
+        let dim = graph.shape(value).filter(|shape| shape.len() == self.rank)?[self.axis].as_fixed();
+        let id = graph.producer(value).filter(|_| depth > 0 && dim == Some(self.len as u64))?;
+        let node = graph.node(id);
+        let op = node.op();
+        if !op.domain.is_empty() || node.outputs()[0] != value {
+            return None;
         }
-        ("Relu" | "LeakyRelu", _) => next(0, slots),
-        ("MaxPool" | "AveragePool" | "GlobalAveragePool", _) if axis == 1 && node.outputs().len() == 1 => {
-            next(0, slots)
+        let mut slot = |at: usize, along| slots.push(Slot { node: id, at, along });
+        if op.is("LayerNormalization") && self.axis + 1 == self.rank {
+            let mut operands = 1..node.inputs().len();
+            operands.clone().for_each(|at| slot(at, Along::FromLast(1)));
+            return operands.all(|at| self.is_vector(node, at)).then_some(());
         }
-        _ => false,
+        if let Ok(layer) = Layer::of(graph, node) {
+            let channels = if op.is("Conv") { 1 } else { self.rank - 1 };
+            slot(layer.weight, Along::Axis(layer.axis));
+            layer.bias.into_iter().for_each(|at| slot(at, Along::FromLast(1)));
+            let takes = op.is("Conv") || op.is("MatMul") || op.is("Gemm");
+            return (takes && self.axis == channels).then_some(());
+        }
+        let only = || node.input(0).filter(|&v| graph.value(v).uses().len() == 1);
+        match op.name {
+            "Mul" | "Add" => {
+                let at = (0..2).find(|&at| self.is_constant(node, at))?;
+                let other = node.input(1 - at).filter(|&v| graph.rank(v) == Some(self.rank))?;
+                slot(at, Along::FromLast(self.rank - self.axis));
+                if op.name == "Mul" {
+                    return (!behind_curve(graph, value, DEPTH)).then_some(());
+                }
+                let alone = graph.value(other).uses().len() == 1;
+                alone.then(|| self.divide(other, depth - 1, slots))?
+            }
+            "Relu" | "LeakyRelu" => self.divide(only()?, depth - 1, slots),
+            "MaxPool" | "AveragePool" | "GlobalAveragePool"
+                if self.axis == 1 && node.outputs().len() == 1 =>
+            {
+                self.divide(only()?, depth - 1, slots)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an operand is a constant of one number for all channels, or of one or more for each.
+    fn is_constant(&self, node: &Node, at: usize) -> bool {
+        let Some(value) = node.input(at).filter(|&v| is_float(self.graph, v)) else { return false };
+        let Some(shape) = self.graph.shape(value).filter(|shape| shape.len() <= self.rank) else {
+            return false;
+        };
+        let one = |dim: &Dim| dim.as_fixed() == Some(1);
+        let along = (shape.len() + self.axis).checked_sub(self.rank).and_then(|at| shape[at].as_fixed());
+        shape.iter().all(one) || along == Some(self.len as u64)
+    }
+
+    /// Whether an operand is a constant of a number for each channel.
+    fn is_vector(&self, node: &Node, at: usize) -> bool {
+        let fits = |shape: &[Dim]| shape.len() == 1 && shape[0].as_fixed() == Some(self.len as u64);
+        node.input(at).is_some_and(|v| is_float(self.graph, v) && self.graph.shape(v).is_some_and(fits))
     }
 }
 
-/// Whether an operand is a constant in single precision.
-fn is_float(graph: &Graph, node: &Node, at: usize) -> bool {
-    node.input(at).is_some_and(|v| graph.is_const(v) && graph.dtype(v) == Some(DType::F32))
+/// Whether a value is a constant in single precision.
+fn is_float(graph: &Graph, value: ValueId) -> bool {
+    graph.is_const(value) && graph.dtype(value) == Some(DType::F32)
 }
 
 /// Whether a value is made of a curve by arithmetic, as GELU is.

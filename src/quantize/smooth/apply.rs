@@ -54,7 +54,10 @@ fn multiplied(graph: &Graph, reader: &Reader, by: &[f32]) -> Option<Tensor> {
 
 /// Divides the constants of what makes the value, where nothing else reads it.
 fn in_constants(graph: &mut Graph, smoothing: &Smoothing) -> bool {
-    let Some(slots) = slots(graph, smoothing.value, smoothing.axis, &smoothing.readers) else { return false };
+    let Some(slots) = slots(graph, smoothing.value, (smoothing.axis, smoothing.by.len()), &smoothing.readers)
+    else {
+        return false;
+    };
     let tensors: Option<Vec<Tensor>> = slots.iter().map(|slot| divided(graph, slot, smoothing)).collect();
     let Some(tensors) = tensors else { return false };
     slots.iter().zip(tensors).for_each(|(slot, tensor)| _ = replace(graph, slot.node, slot.at, tensor));

@@ -67,7 +67,8 @@ pub fn smoothings(
     let mut sites = sites::sites(graph, products);
     for site in &mut sites {
         let readers: Vec<NodeId> = site.readers.iter().map(|r| r.node).collect();
-        site.is_free = absorb::slots(graph, site.value, site.axis, &readers).is_some();
+        let channels = site.readers.first().map_or(0, |r| r.lie.inputs);
+        site.is_free = absorb::slots(graph, site.value, (site.axis, channels), &readers).is_some();
     }
     let is_bound = |site: &Site| whole.contains(&site.value) || search::is_convolved(graph, site);
     sites.retain(|site| site.is_free || !is_bound(site));

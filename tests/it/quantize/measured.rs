@@ -132,16 +132,37 @@ fn what_a_function_hides_does_not_count() {
         let found =
             corrections(&float, &places(&float), &source, SAMPLES, onnx_runtime(), &mut |_| {}).unwrap();
         let (without, with) = (lost(&text, &[]), lost(&text, &found));
-        assert!(with <= without, "{function}: {with} {without}");
+        assert!(with < 0.999 * without, "{function}: {with} {without}");
         // Shifted by the mean of all elements, hidden or not.
         let plain = model(&hidden);
         let source = open(folder.path(), &plain);
         let all =
             corrections(&plain, &places(&plain), &source, SAMPLES, onnx_runtime(), &mut |_| {}).unwrap();
         let by_all = [Correction { node: found[0].node, shift: all[0].shift.clone() }];
-        assert!(with <= lost(&text, &by_all), "{function}");
+        assert!(with < 0.999 * lost(&text, &by_all), "{function}");
         assert_ne!(found[0].shift, all[0].shift);
     }
+}
+
+/// As many rows as a rounded value has elements that are not zero: a copy would have others.
+#[test]
+fn what_has_the_size_that_data_say_is_left_alone() {
+    let text = CONVOLUTION.replace("=> (float[n,4] y)", "=> (float[n,4] y, float[m,2] z)").replace(
+        "y = Reshape (c, f)",
+        "y = Reshape (c, f)\n a = Relu (c)\n k = NonZero (a)\n t = Transpose <perm = [1, 0]> (k)\n e = Cast <to = 1> (t)\n\
+         [later] z = Gemm (e, g, h)",
+    );
+    let text = text
+        .replace("int64[2] f", "float[4,2] g = {1, 2, 3, 4, 5, 6, 7, 8}, float[2] h = {1, 2}, int64[2] f");
+    let float = model(&text);
+    let table = Target::named("ort-cpu").unwrap().quantized.unwrap();
+    let choices = choose(&float.graph, &table, &Default::default()).unwrap();
+    let ranges = wanted(&float.graph, &choices).into_iter().map(|v| (v, (-300.0, 300.0))).collect();
+    let places = plan(&float.graph, &choices, &table, &ranges, Grid::SIGNED).unwrap();
+    let folder = samples();
+    let source = open(folder.path(), &float);
+    let found = corrections(&float, &places, &source, SAMPLES, onnx_runtime(), &mut |_| {}).unwrap();
+    assert_eq!(found.len(), 2);
 }
 
 #[test]

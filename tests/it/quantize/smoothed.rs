@@ -72,10 +72,17 @@ fn a_product_takes_in_what_its_result_is_divided_by_and_what_its_data_are() {
 /// Channels of images: what makes `v`, what the depthwise `reader` reads. The numbers of `Mul` and of all nodes, before and
 /// after.
 fn convolved(between: &str) -> ((usize, usize), (usize, usize)) {
+    convolved_of(
+        between,
+        "float[4,2,1,1] w = {1, -2, 0.5, 3, 0.25, -0.75, 2, 1}, float[4] b = {0.5, -1, 2, 0.25}",
+    )
+}
+
+fn convolved_of(between: &str, weights: &str) -> ((usize, usize), (usize, usize)) {
     let text = format!(
         "<ir_version: 8, opset_import: [\"\" : 17]>\n\
          g (float[1,2,2,5] x) => (float[1,4,2,5] y)\n\
-         <float[4,2,1,1] w = {{1, -2, 0.5, 3, 0.25, -0.75, 2, 1}}, float[4] b = {{0.5, -1, 2, 0.25}}, float[1] one = {{0.75}},\n\
+         <{weights}, float[1] one = {{0.75}},\n\
           float[4,1,1] four = {{1, -2, 3, 0.5}}, float[4,1,1,1] k = {{2, -1, 0.5, 3}}, float[1,1,1,5] five = {{1, 2, 3, 4, 5}}>\n\
          {{ c = Conv (x, w, b)\n {between}\n [reader] y = Conv <group = 4> (v, k) }}"
     );
@@ -104,12 +111,18 @@ fn convolutions_are_divided_through_what_passes_factors_on() {
         "v = Add (one, c)",
         "s = HardSwish_ (c)\n m = Mul (s, one)\n v = Add (m, four)",
         "s = HardSwish_ (c)\n v = Mul (four, s)",
-        "s = HardSwish_ (c)\n v = Mul (s, five)",
     ] {
         let between = between.replace("HardSwish_", "HardSigmoid <alpha = 0.3>");
         let (before, after) = convolved(&between);
         assert_eq!(before, after, "{between}");
     }
+}
+
+/// A sum that spreads one channel over four: its maker would have to compute four.
+#[test]
+fn one_channel_that_is_spread_later_stays_one() {
+    let (before, after) = convolved_of("v = Add (c, four)", "float[1,2,1,1] w = {1, -2}, float[1] b = {0.5}");
+    assert_eq!((before.0 + 1, before.1 + 1), after);
 }
 
 #[test]
@@ -120,6 +133,8 @@ fn what_passes_no_factors_on_is_divided_by_a_node() {
         // Runtimes know GELU by its half.
         "e = Erf (c)\n m = Mul (c, e)\n v = Mul (m, one)",
         "h = HardSigmoid (c)\n v = Add (h, one)",
+        // It would be four times as large.
+        "h = HardSigmoid (c)\n v = Mul (h, five)",
     ] {
         let (before, after) = convolved(between);
         assert_eq!((before.0 + 1, before.1 + 1), after, "{between}");
