@@ -73,8 +73,8 @@ pub(super) fn divided(graph: &Graph, slot: &Slot, smoothing: &Smoothing) -> Opti
     if spread {
         shape[axis] = by.len();
     }
-    let old_at = |at: usize| if spread { at / (inner * by.len()) * inner + at % inner } else { at };
     let count: usize = shape.iter().product();
+    let old_at = |at: usize| if spread { 0 } else { at };
     let new = (0..count).map(|at| Some(values.get(old_at(at))? / by[at / inner % by.len()]));
     (shape[axis] == by.len()).then_some(())?;
     Tensor::from_slice(&shape, &new.collect::<Option<Vec<f32>>>()?).ok()

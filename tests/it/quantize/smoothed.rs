@@ -31,6 +31,15 @@ fn smoothing(model: &Model, value: &str, readers: &[&str]) -> Smoothing {
     Smoothing { value, axis: 1, readers, by: BY.to_vec(), gain_db: 3.0 }
 }
 
+/// Whether each reader multiplies other numbers than before.
+fn are_multiplied(before: &Model, after: &Model, readers: &[NodeId]) -> bool {
+    let weight = |model: &Model, node| {
+        let value = model.graph.node(node).input(1).unwrap();
+        model.graph.const_value(value).unwrap().to_vec::<f32>().unwrap()
+    };
+    readers.iter().all(|&node| weight(before, node) != weight(after, node))
+}
+
 /// The model before and after, and how many `Mul` there are then.
 fn smoothed(kept: &str, all: &[(&str, &[&str])]) -> usize {
     let before = model(&MODEL.replace("KEPT", kept));
@@ -38,6 +47,7 @@ fn smoothed(kept: &str, all: &[(&str, &[&str])]) -> usize {
         all.iter().map(|(value, readers)| smoothing(&before, value, readers)).collect();
     let mut after = before.clone();
     smooth(&mut after, &smoothings);
+    assert!(smoothings.iter().all(|s| are_multiplied(&before, &after, &s.readers)), "{kept} {all:?}");
     let values: Vec<f32> = (0..20).map(|i| ((i * 37) % 101) as f32 / 20.0 - 2.0).collect();
     let x = || [("x", Tensor::from_slice(&[5, 4], &values).unwrap())];
     for (want, got) in run(&before, &x()).iter().zip(run(&after, &x())) {
@@ -89,6 +99,7 @@ fn convolved_of(between: &str, weights: &str) -> ((usize, usize), (usize, usize)
     let before = model(&text);
     let mut after = before.clone();
     smooth(&mut after, &[smoothing(&before, "v", &["reader"])]);
+    assert!(are_multiplied(&before, &after, &[named(&before, "reader")]), "{between}");
     let values: Vec<f32> = (0..20).map(|i| ((i * 29) % 31) as f32 / 15.0 - 1.0).collect();
     let x = || [("x", Tensor::from_slice(&[1, 2, 2, 5], &values).unwrap())];
     for (want, got) in run(&before, &x()).iter().zip(run(&after, &x())) {
