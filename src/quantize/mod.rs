@@ -7,6 +7,7 @@
 //! | `layers` | what an operator's operands are to it |
 //! | `choose` | which nodes compute in whole numbers, and why the others do not |
 //! | `plan` | the choices with their numbers |
+//! | `ends` | values that whole numbers end with, which need room |
 //! | `responses` | through which function a value is read |
 //! | `grid` | scale and zero point of a range, and rounding to them |
 //! | `weights` | a constant as whole numbers, with one scale or one a channel |
@@ -25,6 +26,7 @@
 mod accuracy;
 mod choose;
 mod correct;
+mod ends;
 mod grid;
 mod labels;
 mod layers;
@@ -43,6 +45,7 @@ mod weights;
 pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
 pub use choose::{Choice, Role, choose, not_finite, products_in_bodies};
 pub use correct::{Correction, corrected, corrections};
+pub use ends::{ends, widened};
 pub use grid::{Affine, Grid};
 pub use labels::Labels;
 pub use layers::Layer;

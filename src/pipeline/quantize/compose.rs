@@ -73,10 +73,6 @@ impl<'a> Composer<'a> {
         let sheet = sheet.transpose()?;
         let graph = &float.graph;
         let mut kept = FxHashMap::default();
-        if let Some(sheet) = &sheet {
-            let floats = sheet.floats(graph).map_err(|e| in_plan(job, e))?;
-            kept.extend(floats.into_iter().map(|node| (node, PLANNED)));
-        }
         let labels = Labels::of(graph);
         for name in &job.keep_float {
             let named = |(id, n): &(NodeId, &Node)| {
@@ -138,6 +134,11 @@ impl<'a> Composer<'a> {
             _ => Vec::new(),
         };
         smooth(Rc::make_mut(&mut self.float), &self.smoothings);
+        // What divides channels is in the plan too.
+        if let Some(sheet) = &self.sheet {
+            let floats = sheet.floats(&self.float.graph).map_err(|e| in_plan(self.job, e))?;
+            self.kept.extend(floats.into_iter().map(|node| (node, PLANNED)));
+        }
         Ok(())
     }
 
@@ -190,9 +191,7 @@ impl<'a> Composer<'a> {
         if let Some(source) = source.filter(|_| !values.is_empty()) {
             let grid = Grid::of(self.table);
             let by = (source, runtime);
-            let multiplied = ranges::multiplied(graph, &choices);
-            let method = |v| self.job.method.unwrap_or_else(|| ranges::usual_method(v, &multiplied));
-            let values: Vec<ranges::Asked> = values.iter().map(|&v| (v, method(v))).collect();
+            let values = ranges::asked(self.job, graph, &choices, &values);
             self.ranges.extend(ranges::observe(self.job, &float, &values, grid, by, diags, progress)?);
         }
         loop {

@@ -2,7 +2,7 @@
 
 use super::{Evidence, QuantizeJob};
 use crate::calibrate::{
-    CalibrateOptions, Levels, Method, Requests, Want, calibrate, ranges_from_tensorrt_cache,
+    CalibrateOptions, Levels, Method, Requests, Response, Want, calibrate, ranges_from_tensorrt_cache,
 };
 use crate::data::Source;
 use crate::diag::Diags;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::io::{ExternalData, Scratch, WriteOptions, save};
 use crate::ir::{Graph, Model, ValueId};
 use crate::pipeline::progress::{Progress, Step};
-use crate::quantize::{Choice, Grid, Role, Sheet, response};
+use crate::quantize::{Choice, Grid, Role, Sheet, ends, response, widened};
 use crate::runtime::{RunError, Runtime, SessionOptions};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::Path;
@@ -80,7 +80,13 @@ pub(super) fn read(
 }
 
 /// A value to observe, and how its range is chosen.
-pub(super) type Asked = (ValueId, Method);
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    value: ValueId,
+    method: Method,
+    /// With room for what the samples do not show.
+    room: bool,
+}
 
 /// Observes values over the samples. What was never a finite number has no range.
 pub(super) fn observe(
@@ -94,7 +100,7 @@ pub(super) fn observe(
 ) -> Result<FxHashMap<ValueId, Range>> {
     let name = |value: ValueId| model.graph.value(value).name().to_string();
     let mut requests = Requests::new();
-    for &(value, method) in values {
+    for &Asked { value, method, .. } in values {
         requests.add(name(value), if method.needs_histogram() { Want::Histogram } else { Want::Range });
     }
     let options = CalibrateOptions {
@@ -108,25 +114,36 @@ pub(super) fn observe(
     diags.extend(observed.remarks);
     let levels = if grid.is_symmetric() { Levels::INT8 } else { Levels::UINT8 };
     let statistics = observed.statistics;
-    let range = |&(value, method): &Asked| {
+    let range = |&Asked { value, method, room }: &Asked| {
         let range = statistics.range(&name(value), method, levels, response(&model.graph, value)).ok()?;
-        Some((value, (range.min, range.max)))
+        let range = (range.min, range.max);
+        Some((value, if room { widened(range) } else { range }))
     };
     Ok(values.iter().filter_map(range).collect())
 }
 
+/// How the range of each value is chosen: by the method that was asked for. Where none was, what matrix products read keeps
+/// its outliers, which in transformers carry meaning; what only floats read from there on gets room besides; all else loses
+/// what costs more than it is worth.
+pub(super) fn asked(job: &QuantizeJob, graph: &Graph, choices: &[Choice], values: &[ValueId]) -> Vec<Asked> {
+    let (multiplied, ends) = (multiplied(graph, choices), ends(graph, choices));
+    let ask = |&value: &ValueId| match job.method {
+        Some(method) => Asked { value, method, room: false },
+        None if ends.contains(&value) && response(graph, value) == Response::SAME => {
+            Asked { value, method: Method::MinMax, room: true }
+        }
+        None if multiplied.contains(&value) => Asked { value, method: Method::MinMax, room: false },
+        None => Asked { value, method: Method::Mse, room: false },
+    };
+    values.iter().map(ask).collect()
+}
+
 /// The values that matrix products read.
-pub(super) fn multiplied(graph: &Graph, choices: &[Choice]) -> FxHashSet<ValueId> {
+fn multiplied(graph: &Graph, choices: &[Choice]) -> FxHashSet<ValueId> {
     let data = |choice: &Choice| {
         let node = graph.node(choice.node);
         let Role::Product { layer, .. } = &choice.role else { return None };
         node.input(layer.data).filter(|_| node.op().is("MatMul") || node.op().is("Gemm"))
     };
     choices.iter().filter_map(data).collect()
-}
-
-/// How the range of a value is chosen where nothing is said: what matrix products read keeps its outliers, which in
-/// transformers carry meaning; all else loses what costs more than it is worth.
-pub(super) fn usual_method(value: ValueId, multiplied: &FxHashSet<ValueId>) -> Method {
-    if multiplied.contains(&value) { Method::MinMax } else { Method::Mse }
 }

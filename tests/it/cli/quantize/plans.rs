@@ -19,6 +19,25 @@ fn a_plan_gives_the_same_file_without_any_samples() {
 }
 
 #[test]
+fn a_plan_that_divides_by_a_node_of_its_own_can_be_followed() {
+    let place = place();
+    quantized(&place, "mlp", "ort-cpu", &["--no-smoothing", "--write-plan", "plan.toml"]);
+    let plan = fs::read_to_string(place.path("plan.toml")).unwrap();
+    let by: Vec<String> = (0..16).map(|at| format!("{}", [0.5, 1.0, 2.0][at % 3])).collect();
+    let divided = format!(
+        "{plan}\n[[smooth]]\nvalue = \"x\"\nreaders = [\"up\"]\naxis = 1\nby = [{}]\n",
+        by.join(", ")
+    );
+    fs::write(place.path("divided.toml"), divided).unwrap();
+    let more = ["--plan", "divided.toml", "--no-adaptive-rounding", "--write-plan", "plan.toml"];
+    let model = quantized(&place, "mlp", "ort-cpu", &more);
+    assert_eq!(count(&model, "Mul"), 1);
+    let ran = place.run(&[&["quantize", "mlp.onnx"][..], &FOLLOW].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(read(&place.path("planned.onnx")), read(&place.path("mlp.q.onnx")));
+}
+
+#[test]
 fn what_a_plan_is_changed_in_changes() {
     let place = place();
     quantized(&place, "mlp", "ort-cpu", &["--write-plan", "plan.toml"]);
