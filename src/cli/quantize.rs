@@ -67,6 +67,10 @@ struct DataArgs {
     /// At most so many samples
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_samples: Option<u64>,
+    /// So many samples, the last ones, are only measured on, and nothing is fitted to them; 0 measures on the others. Left
+    /// out, a quarter, at most 16; none of fewer than 8, nor with --no-verify
+    #[arg(long, value_name = "N")]
+    held_out: Option<usize>,
     /// Chooses which samples, and their order
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -245,6 +249,7 @@ impl DataArgs {
         if let Some(samples) = self.max_samples {
             spec.max_samples = Some(usize::try_from(samples).unwrap_or(usize::MAX));
         }
+        spec.held_out = self.held_out.or(spec.held_out);
         spec.seed = self.seed.unwrap_or(spec.seed);
         Ok(spec)
     }

@@ -43,7 +43,7 @@ impl Accuracy {
     }
 }
 
-/// Runs both models on the first samples.
+/// Runs both models on all samples.
 ///
 /// # Errors
 /// A sample cannot be read, or one of the models does not run on it.
@@ -51,14 +51,12 @@ pub fn accuracy(
     original: &mut dyn Session,
     judged: &mut dyn Session,
     source: &Source,
-    samples: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Accuracy> {
     let names = original.outputs().to_vec();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut sums: Vec<Sums> = names.iter().map(|_| Sums::default()).collect();
-    let samples = samples.min(source.len());
-    for place in 0..samples {
+    for place in 0..source.len() {
         progress(place);
         let feeds = source.sample(place)?;
         let failed = |e: RunError| e.into_error().about(&format!("sample '{}'", feeds.label));
@@ -70,7 +68,7 @@ pub fn accuracy(
         return Err(Error::new("the model has no outputs"));
     }
     let outputs = names.iter().zip(sums).map(|(name, sums)| sums.finish(name)).collect();
-    Ok(Accuracy { samples, outputs })
+    Ok(Accuracy { samples: source.len(), outputs })
 }
 
 #[derive(Default)]

@@ -36,6 +36,9 @@ pub struct QuantizeReport {
     pub opset: Change<i64>,
     /// Samples; `None` where ranges are from files alone.
     pub samples: Option<usize>,
+    /// Of these, so many are held out: accuracy is measured on them, and nothing else is taken from them. Where it is 0,
+    /// accuracy is measured on samples that the result is made from. `None` where there are no samples.
+    pub held_out: Option<usize>,
     /// Whether they are random numbers.
     pub random_samples: bool,
     /// What was decided of every node that computes floats, in their order.
@@ -234,13 +237,21 @@ impl QuantizeReport {
         };
         let header = ["output", ">SQNR (dB)", ">cosine, mean", ">least", ">same top 1 (%)", ""];
         let mut text = table(&header, accuracy.outputs.iter().map(row).collect());
-        let kind = if self.random_samples { " of random numbers" } else { "" };
         let _ = writeln!(
             text,
-            "  {DIM}against the original, over {}{kind}{DIM:#}\n",
-            count(accuracy.samples as u64, "sample")
+            "  {DIM}against the original, over {}{DIM:#}\n",
+            self.measured_on(accuracy.samples)
         );
         text
+    }
+
+    /// What the accuracy is measured on.
+    fn measured_on(&self, samples: usize) -> String {
+        let held_out = self.held_out.is_some_and(|n| n > 0);
+        let samples = count(samples as u64, if held_out { "held-out sample" } else { "sample" });
+        let kind = if self.random_samples { " of random numbers" } else { "" };
+        let too = if held_out { "" } else { ", which it was calibrated on too" };
+        format!("{samples}{kind}{too}")
     }
 
     fn worst(&self, all: bool) -> String {

@@ -1,7 +1,7 @@
 //! How accurate, how fast, and on which kernels the result runs.
 
+use super::QuantizeJob;
 use super::compose::Composed;
-use super::{JUDGED_SAMPLES, QuantizeJob};
 use crate::data::Source as Samples;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
@@ -43,6 +43,7 @@ pub(super) struct Judge<'a> {
     pub(super) runtime: &'a dyn Runtime,
     /// As it was read; standard input is read but once.
     pub(super) original: &'a Model,
+    /// What it is measured on.
     pub(super) source: Option<&'a Samples>,
 }
 
@@ -50,14 +51,14 @@ impl Judge<'_> {
     /// How far the outputs are from the original's; `None` without samples.
     pub(super) fn accuracy(&self, model: &Model, progress: &mut dyn Progress) -> Result<Option<Accuracy>> {
         let Some(samples) = self.source else { return Ok(None) };
-        let of = samples.len().min(JUDGED_SAMPLES);
+        let of = samples.len();
         let mut tell = |at| progress.begin(Step::Judge(at, of));
         let mut original = self.original(Optimization::None)?;
         let folder = Scratch::beside(Path::new("-"))?;
         let file = folder.path().join("model.onnx");
         save(model, &file, &WriteOptions { external_data: ExternalData::Separate, source: None })?;
         let mut judged = self.session(&Source::file(file), self.level())?;
-        accuracy(&mut *original, &mut *judged, samples, of, &mut tell).map(Some)
+        accuracy(&mut *original, &mut *judged, samples, &mut tell).map(Some)
     }
 
     /// Kernels of this machine where the target is one of ONNX Runtime's; else the rounding in floats.

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `prepare` | the float graph that is calibrated: standard operators, the opset that the scales need |
+//! | `held_out` | which samples the result is made from, and on which it is measured |
 //! | `ranges` | where the range of each value is from: a plan, a cache of TensorRT, the user's data |
 //! | `compose` | choices, plan and placement; which nodes stay floats |
 //! | `refine` | weights and biases chosen by the samples, where the outputs gain by it |
@@ -11,6 +12,7 @@
 
 mod bound;
 mod compose;
+mod held_out;
 mod measure;
 mod prepare;
 mod ranges;
@@ -24,6 +26,7 @@ use super::progress::{Progress, Step};
 use super::sizes::Sizes;
 use super::{optimize::Clock, place};
 use crate::calibrate::Method;
+use crate::data::Source;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
@@ -39,8 +42,6 @@ use measure::Judge;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Samples on which the result is held against the original.
-const JUDGED_SAMPLES: usize = 16;
 /// Samples on which nodes are ranked.
 const RANKED_SAMPLES: usize = 4;
 
@@ -139,18 +140,19 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         .map_err(in_file)?;
     remark_bodies(&model, table, &mut diags);
     let source = clock.time("data", || ranges::source(job, &model, runtime))?;
+    let divided = source.as_ref().map(|s| held_out::divided(s, job, &mut diags)).transpose()?;
+    let fitted = divided.as_ref().map(|d| &d.fitted);
     let mut composer = Composer::new(job, model, table).map_err(in_file)?;
-    clock.time("smooth", || composer.smooth(source.as_ref(), runtime, progress)).map_err(in_file)?;
-    clock
-        .time("calibrate", || composer.calibrate(source.as_ref(), runtime, &mut diags, progress))
-        .map_err(in_file)?;
+    clock.time("smooth", || composer.smooth(fitted, runtime, progress)).map_err(in_file)?;
+    clock.time("calibrate", || composer.calibrate(fitted, runtime, &mut diags, progress)).map_err(in_file)?;
     let composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
-    let judge = Judge { job, table, runtime, source: source.as_ref(), original: &original };
+    let judged = divided.as_ref().map(|d| &d.judged);
+    let judge = Judge { job, table, runtime, source: judged, original: &original };
     let (composer, mut composed, mut accuracy) =
-        refine::refined(&judge, composer, composed, &mut clock, &mut diags, progress)?;
+        refine::refined(&judge, fitted, composer, composed, &mut clock, &mut diags, progress)?;
     let mut ranked = None;
     if job.verify {
-        ranked = Some(clock.time("sensitivity", || rank(composer.float(), &composed, &judge, progress))?);
+        ranked = Some(clock.time("sensitivity", || rank(&composer, &composed, fitted, runtime, progress))?);
         if accuracy.is_none() {
             accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
         }
@@ -206,8 +208,9 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         nodes: Change { before: before.nodes, after: after.nodes },
         bytes: Change { before: before.bytes, after: after.bytes },
         opset: Change { before: before.opset, after: after.opset },
-        samples: source.as_ref().map(|s| s.len()),
-        random_samples: source.as_ref().is_some_and(|s| s.is_random()),
+        samples: source.as_ref().map(Source::len),
+        held_out: divided.as_ref().map(|d| d.held_out),
+        random_samples: source.as_ref().is_some_and(Source::is_random),
         plan: measure::plan_rows(&sheet),
         sensitivity: measure::rows(composer.float(), ranked.as_deref().unwrap_or_default(), &composed),
         accuracy: accuracy.as_ref().map(measure::accuracy_report),
@@ -232,14 +235,15 @@ fn remark_bodies(model: &Model, table: &Quantized, diags: &mut Diags) {
 }
 
 fn rank(
-    float: &Model,
+    composer: &Composer<'_>,
     composed: &Composed,
-    judge: &Judge<'_>,
+    fitted: Option<&Source>,
+    runtime: &dyn Runtime,
     progress: &mut dyn Progress,
 ) -> Result<Vec<Sensitivity>> {
-    let Some(source) = judge.source else { return Ok(Vec::new()) };
+    let Some(source) = fitted else { return Ok(Vec::new()) };
     let mut tell = |at| progress.begin(Step::Rank(at, RANKED_SAMPLES.min(source.len())));
-    sensitivities(float, &composed.places, source, RANKED_SAMPLES, judge.runtime, &mut tell)
+    sensitivities(composer.float(), &composed.places, source, RANKED_SAMPLES, runtime, &mut tell)
 }
 
 impl QuantizeJob {
