@@ -38,8 +38,14 @@ impl Accuracy {
     /// The smallest ratio of signal to error of all outputs of floats, in decibels; minus infinity where one cannot be
     /// compared.
     pub fn sqnr_db(&self) -> Option<f64> {
-        let of = |o: &OutputAccuracy| if o.apart.is_some() { Some(f64::NEG_INFINITY) } else { o.sqnr_db };
-        self.outputs.iter().filter_map(of).reduce(f64::min)
+        self.outputs.iter().filter_map(OutputAccuracy::compared_db).reduce(f64::min)
+    }
+}
+
+impl OutputAccuracy {
+    /// The ratio of signal to error; minus infinity where it cannot be compared.
+    pub(super) fn compared_db(&self) -> Option<f64> {
+        if self.apart.is_some() { Some(f64::NEG_INFINITY) } else { self.sqnr_db }
     }
 }
 

@@ -47,6 +47,8 @@ pub struct QuantizeReport {
     pub sensitivity: Vec<SensitivityRow>,
     /// How far the outputs are from the original's.
     pub accuracy: Option<AccuracyReport>,
+    /// Nodes that went back to floats for a bound.
+    pub put_back: Option<PutBack>,
     /// What the planned products run as.
     pub kernels: Option<Vec<KernelRow>>,
     /// What the target's compiler said, where it was asked.
@@ -121,6 +123,19 @@ pub struct OutputAccuracyReport {
     pub apart: Option<String>,
 }
 
+/// Nodes that went back to floats for a bound, and what they would have been worth.
+#[derive(Clone, Debug, Serialize)]
+pub struct PutBack {
+    /// Nodes that went back.
+    pub nodes: usize,
+    /// Of so many that lose by themselves.
+    pub of: usize,
+    /// How far the outputs are from the original's with none put back.
+    pub accuracy: Option<AccuracyReport>,
+    /// Times of the original and the model with none put back, in turn.
+    pub race: Option<QuantizedRace>,
+}
+
 /// What planned products run as.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelRow {
@@ -187,8 +202,12 @@ impl QuantizeReport {
             let word = if build.built { "built" } else { "refused" };
             let _ = writeln!(text, "{}: {word}{layers}", build.compiler);
         }
+        text.push_str(&self.put_back.as_ref().map(PutBack::line).unwrap_or_default());
         if let Some(race) = &self.race {
-            let _ = writeln!(text, "{}", race.line());
+            let _ = writeln!(text, "time: {}", race.words());
+        }
+        if let Some(race) = self.put_back.as_ref().and_then(|p| p.race.as_ref()) {
+            let _ = writeln!(text, "none put back: {}", race.words());
         }
         let memory =
             self.peak_memory_bytes.map(|m| format!(", peak memory {}", bytes(m))).unwrap_or_default();
@@ -288,14 +307,23 @@ impl PlanRow {
     }
 }
 
-impl QuantizedRace {
+impl PutBack {
     fn line(&self) -> String {
+        let nodes = format!("{} of {}", thousands(self.nodes as u64), count(self.of as u64, "node"));
+        let db = self.accuracy.as_ref().and_then(|a| a.sqnr_db);
+        let db = db.map(|db| format!("; with none the outputs have {:.1} dB", db.0)).unwrap_or_default();
+        format!("put back to floats: {nodes}{db}\n")
+    }
+}
+
+impl QuantizedRace {
+    fn words(&self) -> String {
         let interval = self
             .ratio_interval
             .map(|[low, high]| format!(" ({:.2}–{:.2})", low.0, high.0))
             .unwrap_or_default();
         format!(
-            "time: {:.2} ms, the original {:.2} ms: {:.2} of it{interval}; {} on {}, 1 thread",
+            "{:.2} ms, the original {:.2} ms: {:.2} of it{interval}; {} on {}, 1 thread",
             self.int8_milliseconds.0,
             self.float_milliseconds.0,
             self.ratio.0,

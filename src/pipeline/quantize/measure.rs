@@ -33,8 +33,6 @@ const WARMUP: usize = 3;
 const TIME: Duration = Duration::from_secs(30);
 /// Samples that are timed.
 const TIMED_SAMPLES: usize = 4;
-/// Outputs whose error is as large as they are say nothing any more.
-const LEAST_SQNR_DB: f64 = 0.0;
 
 /// What a result is held against, and by whom.
 pub(super) struct Judge<'a> {
@@ -54,10 +52,8 @@ impl Judge<'_> {
         let of = samples.len();
         let mut tell = |at| progress.begin(Step::Judge(at, of));
         let mut original = self.original(Optimization::None)?;
-        let folder = Scratch::beside(Path::new("-"))?;
-        let file = folder.path().join("model.onnx");
-        save(model, &file, &WriteOptions { external_data: ExternalData::Separate, source: None })?;
-        let mut judged = self.session(&Source::file(file), self.level())?;
+        let (_folder, file) = aside(model)?;
+        let mut judged = self.session(&file, self.level())?;
         accuracy(&mut *original, &mut *judged, samples, &mut tell).map(Some)
     }
 
@@ -134,15 +130,29 @@ impl Judge<'_> {
         }))
     }
 
+    /// As [`Judge::race`], of a model that is nowhere yet.
+    pub(super) fn race_of(
+        &self,
+        model: &Model,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<QuantizedRace>> {
+        let (_folder, file) = aside(model)?;
+        self.race(model, file, progress)
+    }
+
     /// Why a result is not to be written.
     pub(super) fn verdict(&self, accuracy: Option<&Accuracy>) -> Option<String> {
-        let reached = accuracy?.sqnr_db()?;
-        let least = self.job.min_sqnr_db.unwrap_or(LEAST_SQNR_DB);
-        if reached >= least {
-            return None;
-        }
-        Some(format!("the outputs have {reached:.1} dB of signal to error, which is less than {least:.1} dB"))
+        let bounds = &self.job.bounds;
+        bounds.unmeasured(accuracy?).or_else(|| bounds.missed(accuracy?))
     }
+}
+
+/// A model in a folder that goes when it is dropped.
+fn aside(model: &Model) -> Result<(Scratch, Source)> {
+    let folder = Scratch::beside(Path::new("-"))?;
+    let file = folder.path().join("model.onnx");
+    save(model, &file, &WriteOptions { external_data: ExternalData::Separate, source: None })?;
+    Ok((folder, Source::file(file)))
 }
 
 /// The operators of a file's main graph, and how often each is there. Weights need not be there.

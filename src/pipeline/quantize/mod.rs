@@ -31,12 +31,12 @@ use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
 use crate::ir::Model;
-use crate::quantize::{Grid, Sensitivity, products_in_bodies, sensitivities};
+use crate::quantize::{Bounds, Grid, Sensitivity, products_in_bodies, sensitivities};
 use crate::recipe::DataSpec;
-use crate::report::{Change, QuantizeReport};
+use crate::report::{Change, PutBack, QuantizeReport};
 use crate::runtime::{Preferences, Runtime, find};
 use crate::target::{Quantized, Target};
-use bound::Bound;
+use bound::{Bound, Reached};
 use compose::{Composed, Composer};
 use measure::Judge;
 use std::path::{Path, PathBuf};
@@ -64,8 +64,8 @@ pub struct QuantizeJob {
     pub weight_bits: u8,
     /// Names or operators of nodes that stay floats.
     pub keep_float: Vec<String>,
-    /// Nodes go back to floats until the outputs have this ratio of signal to error, in decibels.
-    pub min_sqnr_db: Option<f64>,
+    /// Nodes go back to floats until the outputs keep to these.
+    pub bounds: Bounds,
     /// Divide channels of values, and multiply weights with the same.
     pub smooth: bool,
     /// Round weights up or down by what the samples say.
@@ -123,6 +123,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     }
     let table = job.table()?;
     ranges::told(&job.evidence)?;
+    measurable(job)?;
     let recipe = job.recipe()?;
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
@@ -150,18 +151,19 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let judge = Judge { job, table, runtime, source: judged, original: &original };
     let (composer, mut composed, mut accuracy) =
         refine::refined(&judge, fitted, composer, composed, &mut clock, &mut diags, progress)?;
-    let mut ranked = None;
+    let (mut ranked, mut put_back) = (None, None);
     if job.verify {
         ranked = Some(clock.time("sensitivity", || rank(&composer, &composed, fitted, runtime, progress))?);
         if accuracy.is_none() {
             accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
         }
-        if let (Some(least), Some(reached)) = (job.min_sqnr_db, &accuracy) {
-            let bound = Bound { judge: &judge, least, ranked: ranked.as_deref().unwrap_or_default() };
-            if let Some((better, measured)) =
-                clock.time("bound", || bound.reach(&composer, reached, progress))?
-            {
-                (composed, accuracy) = (better, Some(measured));
+        if let Some(reached) = &accuracy {
+            let bound =
+                Bound { judge: &judge, bounds: &job.bounds, ranked: ranked.as_deref().unwrap_or_default() };
+            let better = clock.time("bound", || bound.reach(&composer, reached, progress))?;
+            if let Some(Reached { composed: better, accuracy: measured, nodes }) = better {
+                let all = std::mem::replace(&mut composed, better);
+                put_back = Some((nodes, all.model, accuracy.replace(measured)));
             }
         }
     }
@@ -185,6 +187,15 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     } else {
         None
     };
+    let put_back = put_back.map(|(nodes, all, accuracy)| {
+        Ok::<_, Error>(PutBack {
+            nodes,
+            of: ranked.as_ref().map_or(0, Vec::len),
+            accuracy: accuracy.as_ref().map(measure::accuracy_report),
+            race: if job.bench { clock.time("bench", || judge.race_of(&all, progress))? } else { None },
+        })
+    });
+    let put_back = put_back.transpose()?;
     let after = Figures { nodes: node_count(result), bytes: output.bytes(result), opset: result.opset() };
     let verdict = measure::refusal(build.as_ref()).or_else(|| judge.verdict(accuracy.as_ref()));
     let written = verdict.is_none() || job.force;
@@ -214,6 +225,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         plan: measure::plan_rows(&sheet),
         sensitivity: measure::rows(composer.float(), ranked.as_deref().unwrap_or_default(), &composed),
         accuracy: accuracy.as_ref().map(measure::accuracy_report),
+        put_back,
         kernels,
         build,
         race,
@@ -223,6 +235,16 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         peak_anonymous_bytes: memory.peak(),
         diags: diags.unique(),
     })
+}
+
+/// Whether there is anything to measure bounds on.
+fn measurable(job: &QuantizeJob) -> Result<()> {
+    let samples = job.evidence.calibration.is_some() || job.evidence.random;
+    if !job.bounds.is_asked() || !job.verify || samples {
+        return Ok(());
+    }
+    Err(Error::new("there are no samples on which --min-sqnr and --max-drop could be measured")
+        .with_help("give some with --calibration"))
 }
 
 fn remark_bodies(model: &Model, table: &Quantized, diags: &mut Diags) {
