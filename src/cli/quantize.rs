@@ -111,7 +111,7 @@ struct NumberArgs {
     /// Follow a plan that --write-plan wrote
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Write what is decided of every node, and every range, to this file
+    /// Write what is decided of every node, and every range, to this file, also where the result is refused
     #[arg(long, value_name = "FILE")]
     write_plan: Option<PathBuf>,
     /// Put nodes back to floats until every output has this ratio of signal to error, in dB
@@ -189,9 +189,10 @@ fn ending(report: &QuantizeReport, screen: &mut Screen) -> Ending {
     let Some(why) = &report.refused_for else { return Ending::Done };
     if !report.written {
         let help = "leave what loses most in floats with --keep-float, --min-sqnr or --max-drop, try another --method, or write it all the same with --force";
-        screen.error(
-            &Error::new(format!("{why}, so it was not written")).in_file(&report.input).with_help(help),
-        );
+        let plan =
+            report.plan_file.as_ref().map(|file| format!("; its plan is in {file}")).unwrap_or_default();
+        let message = format!("{why}, so it was not written{plan}");
+        screen.error(&Error::new(message).in_file(&report.input).with_help(help));
     }
     Ending::Invalid
 }

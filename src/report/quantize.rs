@@ -26,6 +26,8 @@ pub struct QuantizeReport {
     pub written: bool,
     /// Why the result is not good enough; written by force only.
     pub refused_for: Option<String>,
+    /// The file that the plan was written to.
+    pub plan_file: Option<String>,
     /// The settings that were in effect.
     pub recipe: Recipe,
     /// Nodes in the file: bodies, functions and `Constant`s included.
@@ -43,7 +45,7 @@ pub struct QuantizeReport {
     pub random_samples: bool,
     /// What was decided of every node that computes floats, in their order.
     pub plan: Vec<PlanRow>,
-    /// What products lose by themselves, the most sensitive first.
+    /// What products and tables lose by themselves, the most sensitive first.
     pub sensitivity: Vec<SensitivityRow>,
     /// How far the outputs are from the original's.
     pub accuracy: Option<AccuracyReport>,
@@ -80,7 +82,7 @@ pub struct PlanRow {
     pub why: Option<String>,
 }
 
-/// What one product loses.
+/// What one product or table loses.
 #[derive(Clone, Debug, Serialize)]
 pub struct SensitivityRow {
     /// Its name.

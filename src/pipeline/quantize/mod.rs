@@ -72,7 +72,7 @@ pub struct QuantizeJob {
     pub adaptive_rounding: bool,
     /// Shift biases by what rounding shifts the means of their channels.
     pub bias_correction: bool,
-    /// A file that the plan is written to.
+    /// A file that the plan is written to, that of a refused result too.
     pub write_plan: Option<PathBuf>,
     /// Hold the result against the original.
     pub verify: bool,
@@ -107,7 +107,7 @@ pub struct Evidence {
     pub cache: Option<PathBuf>,
 }
 
-/// Runs the job. Nothing is written where the result is worse than its bound, unless forced.
+/// Runs the job. Nothing but the plan is written where the result is worse than its bound, unless forced.
 ///
 /// # Errors
 /// The input is no valid model, the target has no INT8, a file of ranges or samples cannot be used, there is no ONNX
@@ -201,9 +201,10 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let written = verdict.is_none() || job.force;
     if written {
         diags.extend(clock.time("write", || output.commit())?);
-        if let Some(path) = &job.write_plan {
-            write_whole(path, &[sheet.text().as_bytes()])?;
-        }
+    }
+    // What is refused is changed by its plan.
+    if let Some(path) = &job.write_plan {
+        write_whole(path, &[sheet.text().as_bytes()])?;
     }
     if composed.choices.iter().all(|c| c.role.is_float()) {
         let message = "no node computes in INT8: the result is the model, simplified";
@@ -215,6 +216,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         output: job.output.display().to_string(),
         written,
         refused_for: verdict,
+        plan_file: job.write_plan.as_ref().map(|path| path.display().to_string()),
         recipe,
         nodes: Change { before: before.nodes, after: after.nodes },
         bytes: Change { before: before.bytes, after: after.bytes },
