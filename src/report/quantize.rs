@@ -1,7 +1,7 @@
 //! What `quantize` has done.
 
 use super::optimize::before_and_after;
-use super::table::{BOLD, DIM, table};
+use super::table::{BOLD, DIM, narrow_table};
 use super::units::{bytes, count, seconds, thousands};
 use super::{BuildReport, Change, Number, Race, plain};
 use crate::diag::Diags;
@@ -206,10 +206,10 @@ impl QuantizeReport {
         }
         text.push_str(&self.put_back.as_ref().map(PutBack::line).unwrap_or_default());
         if let Some(race) = &self.race {
-            let _ = writeln!(text, "time: {}", race.words());
+            let _ = writeln!(text, "time: {}; {}", race.times(), race.how());
         }
         if let Some(race) = self.put_back.as_ref().and_then(|p| p.race.as_ref()) {
-            let _ = writeln!(text, "none put back: {}", race.words());
+            let _ = writeln!(text, "none put back: {}", race.times());
         }
         let memory =
             self.peak_memory_bytes.map(|m| format!(", peak memory {}", bytes(m))).unwrap_or_default();
@@ -225,7 +225,7 @@ impl QuantizeReport {
         if all {
             let row =
                 |r: &PlanRow| vec![r.op.clone(), r.word(), r.why.clone().unwrap_or_default(), r.node.clone()];
-            return table(&["op", "computes in", "why", "node"], self.plan.iter().map(row).collect());
+            return narrow_table(&["op", "computes in", "why", "node"], self.plan.iter().map(row).collect());
         }
         let mut groups: BTreeMap<(bool, &str), BTreeMap<&str, usize>> = BTreeMap::new();
         for row in &self.plan {
@@ -237,7 +237,7 @@ impl QuantizeReport {
             let nodes = thousands(ops.values().sum::<usize>() as u64);
             vec![nodes, word.to_owned(), most_of(&ops), why.to_owned()]
         });
-        table(&[">nodes", "computes in", "op", "why"], rows.collect())
+        narrow_table(&[">nodes", "computes in", "op", "why"], rows.collect())
     }
 
     fn accuracy_table(&self) -> String {
@@ -257,7 +257,7 @@ impl QuantizeReport {
             ]
         };
         let header = ["output", ">SQNR (dB)", ">cosine, mean", ">least", ">same top 1 (%)", ""];
-        let mut text = table(&header, accuracy.outputs.iter().map(row).collect());
+        let mut text = narrow_table(&header, accuracy.outputs.iter().map(row).collect());
         let _ = writeln!(
             text,
             "  {DIM}against the original, over {}{DIM:#}\n",
@@ -289,7 +289,7 @@ impl QuantizeReport {
         if rows.is_empty() {
             return String::new();
         }
-        table(&[">SQNR (dB)", "op", "computes in", "loses most by itself"], rows) + "\n"
+        narrow_table(&[">SQNR (dB)", "op", "computes in", "loses most by itself"], rows) + "\n"
     }
 }
 
@@ -319,20 +319,30 @@ impl PutBack {
 }
 
 impl QuantizedRace {
-    fn words(&self) -> String {
+    fn times(&self) -> String {
         let interval = self
             .ratio_interval
             .map(|[low, high]| format!(" ({:.2}–{:.2})", low.0, high.0))
             .unwrap_or_default();
-        format!(
-            "{:.2} ms, the original {:.2} ms: {:.2} of it{interval}; {} on {}, 1 thread",
-            self.int8_milliseconds.0,
-            self.float_milliseconds.0,
-            self.ratio.0,
-            count(self.pairs as u64, "pair"),
-            plain(&self.runtime)
-        )
+        let (int8, float) = (milliseconds(self.int8_milliseconds), milliseconds(self.float_milliseconds));
+        format!("{int8}, original {float}: {:.2} of it{interval}", self.ratio.0)
     }
+
+    fn how(&self) -> String {
+        format!("{}, {}, 1 thread", count(self.pairs as u64, "pair"), plain(&self.runtime))
+    }
+}
+
+/// Four digits, more where it is longer than ten seconds.
+fn milliseconds(time: Number) -> String {
+    let digits = if time.0 < 100.0 {
+        2
+    } else if time.0 < 1000.0 {
+        1
+    } else {
+        0
+    };
+    format!("{:.digits$} ms", time.0)
 }
 
 #[cfg(test)]
@@ -344,6 +354,27 @@ mod tests {
         let all = BTreeMap::from([("Add", 2), ("Div", 1), ("Erf", 3), ("Mul", 2)]);
         assert_eq!(most_of(&all), "3 Erf, 2 Add, 2 Mul and 1 more");
         assert_eq!(most_of(&BTreeMap::from([("Conv", 1)])), "1 Conv");
+    }
+
+    #[test]
+    fn a_line_of_times_stays_within_100_columns() {
+        let race = |float: f64| QuantizedRace {
+            runtime: "ONNX Runtime 1.31.1".to_owned(),
+            pairs: 30,
+            float_milliseconds: Number(float),
+            int8_milliseconds: Number(float * 0.4218),
+            ratio: Number(0.4218),
+            ratio_interval: Some([Number(0.41), Number(0.43)]),
+            verdict: Race::Faster,
+        };
+        let line = |float: f64| format!("time: {}; {}", race(float).times(), race(float).how());
+        assert_eq!(
+            line(31.05),
+            "time: 13.10 ms, original 31.05 ms: 0.42 of it (0.41–0.43); 30 pairs, ONNX Runtime 1.31.1, 1 thread"
+        );
+        for float in [0.03, 31.05, 310.54, 3105.44] {
+            assert!(line(float).chars().count() <= 100, "{}", line(float));
+        }
     }
 
     #[test]

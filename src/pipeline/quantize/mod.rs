@@ -124,6 +124,9 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let table = job.table()?;
     ranges::told(&job.evidence)?;
     measurable(job)?;
+    if let Some(python) = &job.python {
+        super::build::available(&job.target, python)?;
+    }
     let recipe = job.recipe()?;
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
