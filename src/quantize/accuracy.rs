@@ -1,8 +1,9 @@
 //! How far the outputs of a model are from those of its original, over samples.
 
+use super::answers::{Answers, failed};
 use crate::data::Source;
-use crate::error::{Error, Result};
-use crate::runtime::{RunError, RunValue, Session};
+use crate::error::Result;
+use crate::runtime::{RunValue, Session};
 use crate::validate::{Metrics, compare};
 
 /// The distance of all outputs.
@@ -49,29 +50,25 @@ impl OutputAccuracy {
     }
 }
 
-/// Runs both models on all samples.
+/// Runs a model on all samples, and its original on those whose answers are not known yet.
 ///
 /// # Errors
 /// A sample cannot be read, or one of the models does not run on it.
 pub fn accuracy(
-    original: &mut dyn Session,
+    original: &mut Answers<'_>,
     judged: &mut dyn Session,
     source: &Source,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Accuracy> {
-    let names = original.outputs().to_vec();
+    let names = original.names()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut sums: Vec<Sums> = names.iter().map(|_| Sums::default()).collect();
     for place in 0..source.len() {
         progress(place);
         let feeds = source.sample(place)?;
-        let failed = |e: RunError| e.into_error().about(&format!("sample '{}'", feeds.label));
-        let a = original.run(&feeds.as_feeds(), &names).map_err(failed)?;
-        let b = judged.run(&feeds.as_feeds(), &names).map_err(failed)?;
+        let a = original.of(place, &feeds)?;
+        let b = judged.run(&feeds.as_feeds(), &names).map_err(|e| failed(e, &feeds))?;
         sums.iter_mut().zip(a.iter().zip(&b)).for_each(|(sums, (a, b))| sums.add(a, b));
-    }
-    if names.is_empty() {
-        return Err(Error::new("the model has no outputs"));
     }
     let outputs = names.iter().zip(sums).map(|(name, sums)| sums.finish(name)).collect();
     Ok(Accuracy { samples: source.len(), outputs })

@@ -10,8 +10,8 @@ use crate::pipeline::progress::Progress;
 use crate::quantize::{Accuracy, Bounds, Sensitivity};
 
 /// What is to be reached.
-pub(super) struct Bound<'a> {
-    pub(super) judge: &'a Judge<'a>,
+pub(super) struct Bound<'a, 'j> {
+    pub(super) judge: &'a Judge<'j>,
     pub(super) bounds: &'a Bounds,
     /// The most sensitive first.
     pub(super) ranked: &'a [Sensitivity],
@@ -25,7 +25,7 @@ pub(super) struct Reached {
     pub(super) nodes: usize,
 }
 
-impl Bound<'_> {
+impl Bound<'_, '_> {
     /// The model that reaches the bounds; `None` where they are reached already, or cannot be.
     pub(super) fn reach(
         &self,

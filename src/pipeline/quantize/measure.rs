@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::io::{ExternalData, Scratch, WriteOptions, save};
 use crate::ir::Model;
 use crate::pipeline::bench::Figures;
-use crate::pipeline::compare::source;
+use crate::pipeline::compare::source as source_of;
 use crate::pipeline::progress::{Progress, Step};
 use crate::proto::ModelProto;
 use crate::quantize::{
-    Accuracy, Compute, Labels, OutputAccuracy, Place, Sensitivity, Sheet, SheetNode, accuracy,
+    Accuracy, Answers, Compute, Labels, OutputAccuracy, Place, Sensitivity, Sheet, SheetNode, accuracy,
 };
 use crate::report::{
     AccuracyReport, BuildReport, KernelRow, Number, OutputAccuracyReport, PlanRow, QuantizedRace, Race,
@@ -22,6 +22,7 @@ use crate::runtime::{Optimization, RunError, Runtime, Session, SessionOptions, S
 use crate::target::{Kernels, Quantized};
 use crate::validate::{BenchOptions, Feeds, Subject, bench_on};
 use prost::Message as _;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -43,33 +44,40 @@ pub(super) struct Judge<'a> {
     pub(super) original: &'a Model,
     /// What it is measured on.
     pub(super) source: Option<&'a Samples>,
+    /// What the original makes of it.
+    pub(super) answers: RefCell<Answers<'a>>,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    /// With an original that is opened when it is needed.
+    pub(super) fn new(
+        job: &'a QuantizeJob,
+        table: &'a Quantized,
+        runtime: &'a dyn Runtime,
+        original: &'a Model,
+        source: Option<&'a Samples>,
+    ) -> Self {
+        let open = move || session(runtime, &source_of(&job.input, original)?, Optimization::None);
+        let answers = RefCell::new(Answers::new(Box::new(open), job.evidence.memory_limit));
+        Self { job, table, runtime, original, source, answers }
+    }
+
     /// How far the outputs are from the original's; `None` without samples.
     pub(super) fn accuracy(&self, model: &Model, progress: &mut dyn Progress) -> Result<Option<Accuracy>> {
         let Some(samples) = self.source else { return Ok(None) };
         let of = samples.len();
         let mut tell = |at| progress.begin(Step::Judge(at, of));
-        let mut original = self.original(Optimization::None)?;
         let (_folder, file) = aside(model)?;
-        let mut judged = self.session(&file, self.level())?;
-        accuracy(&mut *original, &mut *judged, samples, &mut tell).map(Some)
+        let mut judged = session(self.runtime, &file, self.level())?;
+        let mut answers = self.answers.borrow_mut();
+        let measured = accuracy(&mut answers, &mut *judged, samples, &mut tell);
+        answers.close();
+        measured.map(Some)
     }
 
     /// Kernels of this machine where the target is one of ONNX Runtime's; else the rounding in floats.
     fn level(&self) -> Optimization {
         if self.table.kernels.is_empty() { Optimization::Basic } else { Optimization::All }
-    }
-
-    fn original(&self, level: Optimization) -> Result<Box<dyn Session>> {
-        self.session(&source(&self.job.input, self.original)?, level)
-    }
-
-    fn session(&self, source: &Source, optimize: Optimization) -> Result<Box<dyn Session>> {
-        let deployed = optimize == Optimization::All;
-        let options = SessionOptions { threads: 1, optimize, deployed, optimized: None };
-        self.runtime.session(source, &options).map_err(RunError::into_error)
     }
 
     /// What ONNX Runtime makes of the products that are planned; `None` where the target is another runtime, or it cannot
@@ -115,7 +123,7 @@ impl Judge<'_> {
             warmup: WARMUP,
             limit: TIME,
         };
-        let a = Subject { model: self.original, source: source(&self.job.input, self.original)? };
+        let a = Subject { model: self.original, source: source_of(&self.job.input, self.original)? };
         let b = Subject { model: result, source: judged };
         let mut tell = |at| progress.begin(Step::Time(at, PAIRS));
         let times = bench_on(&sets, [&a, &b], &options, self.runtime, &mut tell)?;
@@ -145,6 +153,12 @@ impl Judge<'_> {
         let bounds = &self.job.bounds;
         bounds.unmeasured(accuracy?).or_else(|| bounds.missed(accuracy?))
     }
+}
+
+fn session(runtime: &dyn Runtime, source: &Source, optimize: Optimization) -> Result<Box<dyn Session>> {
+    let deployed = optimize == Optimization::All;
+    let options = SessionOptions { threads: 1, optimize, deployed, optimized: None };
+    runtime.session(source, &options).map_err(RunError::into_error)
 }
 
 /// A model in a folder that goes when it is dropped.

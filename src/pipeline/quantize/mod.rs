@@ -151,7 +151,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     clock.time("calibrate", || composer.calibrate(fitted, runtime, &mut diags, progress)).map_err(in_file)?;
     let composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
     let judged = divided.as_ref().map(|d| &d.judged);
-    let judge = Judge { job, table, runtime, source: judged, original: &original };
+    let judge = Judge::new(job, table, runtime, &original, judged);
     let (composer, mut composed, mut accuracy) =
         refine::refined(&judge, fitted, composer, composed, &mut clock, &mut diags, progress)?;
     let (mut ranked, mut put_back) = (None, None);
