@@ -12,8 +12,9 @@ use std::fmt::Write as _;
 
 /// Nodes of the ranking that a person is shown.
 const SHOWN: usize = 5;
-/// Operators of one decision that a person is shown.
+/// Operators of one decision that a person is shown, and characters that they take where there are several.
 const SHOWN_OPS: usize = 3;
+const OPS_WIDTH: usize = 39;
 
 /// What `quantize` has done.
 #[derive(Clone, Debug, Serialize)]
@@ -225,7 +226,7 @@ impl QuantizeReport {
         if all {
             let row =
                 |r: &PlanRow| vec![r.op.clone(), r.word(), r.why.clone().unwrap_or_default(), r.node.clone()];
-            return narrow_table(&["op", "computes in", "why", "node"], self.plan.iter().map(row).collect());
+            return narrow_table(&["op", "type", "why", "node"], self.plan.iter().map(row).collect());
         }
         let mut groups: BTreeMap<(bool, &str), BTreeMap<&str, usize>> = BTreeMap::new();
         for row in &self.plan {
@@ -237,7 +238,7 @@ impl QuantizeReport {
             let nodes = thousands(ops.values().sum::<usize>() as u64);
             vec![nodes, word.to_owned(), most_of(&ops), why.to_owned()]
         });
-        narrow_table(&[">nodes", "computes in", "op", "why"], rows.collect())
+        narrow_table(&[">nodes", "type", "op", "why"], rows.collect())
     }
 
     fn accuracy_table(&self) -> String {
@@ -289,18 +290,21 @@ impl QuantizeReport {
         if rows.is_empty() {
             return String::new();
         }
-        narrow_table(&[">SQNR (dB)", "op", "computes in", "loses most by itself"], rows) + "\n"
+        narrow_table(&[">SQNR (dB)", "op", "type", "loses most by itself"], rows) + "\n"
     }
 }
 
-/// Operators with their counts, those with the most nodes first.
+/// Operators with their counts, those with the most nodes first, and as many as there is room for.
 fn most_of(ops: &BTreeMap<&str, usize>) -> String {
     let mut ranked: Vec<(&str, usize)> = ops.iter().map(|(op, n)| (*op, *n)).collect();
     ranked.sort_by_key(|(op, n)| (std::cmp::Reverse(*n), *op));
-    let shown: Vec<String> = ranked.iter().take(SHOWN_OPS).map(|(op, n)| format!("{n} {op}")).collect();
-    let more = ranked.len().saturating_sub(SHOWN_OPS);
-    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
-    shown.join(", ") + &rest
+    let first = |shown: usize| {
+        let all: Vec<String> = ranked.iter().take(shown).map(|(op, n)| format!("{n} {op}")).collect();
+        let more = ranked.len().saturating_sub(shown);
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+        all.join(", ") + &rest
+    };
+    (1..=SHOWN_OPS).rev().map(first).find(|text| text.len() <= OPS_WIDTH).unwrap_or_else(|| first(1))
 }
 
 impl PlanRow {
@@ -354,6 +358,8 @@ mod tests {
         let all = BTreeMap::from([("Add", 2), ("Div", 1), ("Erf", 3), ("Mul", 2)]);
         assert_eq!(most_of(&all), "3 Erf, 2 Add, 2 Mul and 1 more");
         assert_eq!(most_of(&BTreeMap::from([("Conv", 1)])), "1 Conv");
+        let long = BTreeMap::from([("LayerNormalization", 25), ("ReduceMean", 104), ("Transpose", 18)]);
+        assert_eq!(most_of(&long), "104 ReduceMean and 2 more");
     }
 
     #[test]
