@@ -6,6 +6,7 @@ use super::screen::Screen;
 use crate::calibrate::{DEFAULT_MEMORY_LIMIT, Method};
 use crate::error::{Error, Result};
 use crate::pipeline::{Evidence, QuantizeJob, quantize};
+use crate::quantize::{Bounds, MaxDrop};
 use crate::recipe::{DataSpec, ImageSpec, TextSpec};
 use crate::report::{self, QuantizeReport};
 use crate::runtime::Preferences;
@@ -67,6 +68,10 @@ struct DataArgs {
     /// At most so many samples
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_samples: Option<u64>,
+    /// So many samples, the last ones, are only measured on, and nothing is fitted to them; 0 measures on the others. Left
+    /// out, a quarter, at most 16; none of fewer than 8, nor with --no-verify
+    #[arg(long, value_name = "N")]
+    held_out: Option<usize>,
     /// Chooses which samples, and their order
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -106,12 +111,16 @@ struct NumberArgs {
     /// Follow a plan that --write-plan wrote
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Write what is decided of every node, and every range, to this file
+    /// Write what is decided of every node, and every range, to this file, also where the result is refused
     #[arg(long, value_name = "FILE")]
     write_plan: Option<PathBuf>,
     /// Put nodes back to floats until every output has this ratio of signal to error, in dB
-    #[arg(long, value_name = "DB", conflicts_with = "no_verify")]
+    #[arg(long, value_name = "DB", value_parser = decibels, conflicts_with = "no_verify")]
     min_sqnr: Option<f64>,
+    /// Put nodes back to floats until this figure of every output is at most so far below 1: top1, cosine, cosine-min or,
+    /// of outputs that are no floats, equal; such as top1=0.01
+    #[arg(long, value_name = "METRIC=X,..", value_delimiter = ',', value_parser = max_drop, conflicts_with = "no_verify")]
+    max_drop: Vec<MaxDrop>,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +147,14 @@ struct ProofArgs {
     /// A shared library of custom operators for ONNX Runtime. Its code is run: name only what you trust
     #[arg(long, value_name = "LIB")]
     custom_ops: Option<PathBuf>,
+}
+
+fn decibels(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|db: &f64| db.is_finite()).ok_or_else(|| "it is no number".to_owned())
+}
+
+fn max_drop(text: &str) -> Result<MaxDrop, String> {
+    text.parse().map_err(|e: Error| format!("{e}; {}", e.help().unwrap_or_default()))
 }
 
 fn method(text: &str) -> Result<Method, String> {
@@ -171,10 +188,11 @@ pub(super) fn run(args: &QuantizeArgs, screen: &mut Screen) -> Result<Ending> {
 fn ending(report: &QuantizeReport, screen: &mut Screen) -> Ending {
     let Some(why) = &report.refused_for else { return Ending::Done };
     if !report.written {
-        let help = "leave what loses most in floats with --keep-float or --min-sqnr, try another --method, or write it all the same with --force";
-        screen.error(
-            &Error::new(format!("{why}, so it was not written")).in_file(&report.input).with_help(help),
-        );
+        let help = "leave what loses most in floats with --keep-float, --min-sqnr or --max-drop, try another --method, or write it all the same with --force";
+        let plan =
+            report.plan_file.as_ref().map(|file| format!("; its plan is in {file}")).unwrap_or_default();
+        let message = format!("{why}, so it was not written{plan}");
+        screen.error(&Error::new(message).in_file(&report.input).with_help(help));
     }
     Ending::Invalid
 }
@@ -198,7 +216,7 @@ fn job(args: &QuantizeArgs) -> Result<QuantizeJob> {
         method: numbers.method,
         weight_bits: numbers.weight_bits,
         keep_float: numbers.keep_float.clone(),
-        min_sqnr_db: numbers.min_sqnr,
+        bounds: Bounds::new(numbers.min_sqnr, &numbers.max_drop),
         smooth: !numbers.no_smoothing,
         adaptive_rounding: !numbers.no_adaptive_rounding,
         bias_correction: !numbers.no_bias_correction,
@@ -245,6 +263,7 @@ impl DataArgs {
         if let Some(samples) = self.max_samples {
             spec.max_samples = Some(usize::try_from(samples).unwrap_or(usize::MAX));
         }
+        spec.held_out = self.held_out.or(spec.held_out);
         spec.seed = self.seed.unwrap_or(spec.seed);
         Ok(spec)
     }

@@ -22,7 +22,8 @@ impl Fingerprint {
     pub(super) fn new(spec: &DataSpec, spelled_out: &str) -> Self {
         let mut print = Self { hasher: Sha256::new(), seen: BTreeSet::new() };
         print.hasher.update([VERSION]);
-        let mut spec = spec.clone();
+        // Which samples are held out shows in those that are taken.
+        let mut spec = DataSpec { held_out: None, ..spec.clone() };
         // Its content goes in, so where it lies does not matter.
         if let Some(text) = &mut spec.text {
             text.tokenizer = None;

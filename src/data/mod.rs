@@ -85,7 +85,8 @@ impl FeedSet {
     }
 }
 
-fn byte_len(value: &RunValue) -> usize {
+/// Bytes of all tensors of a value.
+pub(crate) fn byte_len(value: &RunValue) -> usize {
     match value {
         RunValue::Tensor(t) => t.byte_len(),
         RunValue::Sequence(all) => all.iter().map(byte_len).fold(0, usize::saturating_add),

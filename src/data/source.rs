@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::ir::Model;
 use crate::recipe::DataSpec;
 use crate::runtime::Session;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Samples of random data where nothing says how many.
 pub const RANDOM_SAMPLES: usize = 32;
@@ -50,15 +52,17 @@ pub(super) trait Samples: Send + Sync {
 /// Samples for a model: known by number, read one at a time.
 ///
 /// Beside the names of the files, and of text where each line begins, it holds nothing that grows with their number.
+#[derive(Clone)]
 pub struct Source {
-    samples: Box<dyn Samples>,
+    samples: Arc<dyn Samples>,
     inputs: Inputs,
     constants: Constants,
     /// Inputs, and the outputs that they are taken from.
     carried: Vec<(String, String)>,
     /// `None` where one sample follows from the other.
     shuffle: Option<Shuffle>,
-    len: usize,
+    /// Which places of that order are taken.
+    places: Range<usize>,
     spec: DataSpec,
     random: bool,
     remarks: Diags,
@@ -119,13 +123,13 @@ impl Source {
         let mut remarks = Diags::new();
         let message = "the samples are random numbers, not data: what is measured on them need not hold for real inputs";
         remarks.warn("random-data", None, message);
-        let mut source = Self::new(Box::new(random), inputs, constants, carried, spec, remarks)?;
+        let mut source = Self::new(Arc::new(random), inputs, constants, carried, spec, remarks)?;
         source.random = true;
         Ok(source)
     }
 
     fn new(
-        samples: Box<dyn Samples>,
+        samples: Arc<dyn Samples>,
         inputs: Inputs,
         constants: Constants,
         carried: Vec<(String, String)>,
@@ -145,7 +149,7 @@ impl Source {
             constants,
             carried,
             shuffle,
-            len,
+            places: 0..len,
             spec: spec.clone(),
             random: false,
             remarks,
@@ -155,7 +159,18 @@ impl Source {
     /// How many samples are taken.
     #[expect(clippy::len_without_is_empty, reason = "a source has at least one sample")]
     pub fn len(&self) -> usize {
-        self.len
+        self.places.len()
+    }
+
+    /// The samples at some of the places, which begin at 0 again.
+    ///
+    /// # Panics
+    /// There are no such places, or none.
+    #[must_use]
+    pub fn part(&self, places: Range<usize>) -> Self {
+        assert!(!places.is_empty() && places.end <= self.len(), "samples {places:?} of {}", self.len());
+        let first = self.places.start;
+        Self { places: first + places.start..first + places.end, ..self.clone() }
     }
 
     /// Reads the samples in their order, each when it is asked for; a second call reads them again.
@@ -163,7 +178,7 @@ impl Source {
     /// A sample that cannot be read, or does not fit the model's inputs, is an error that names file and input. Those
     /// behind it can be read all the same.
     pub fn samples(&self) -> impl Iterator<Item = Result<FeedSet>> + '_ {
-        (0..self.len).map(|place| self.sample(place))
+        (0..self.len()).map(|place| self.sample(place))
     }
 
     /// Reads the sample at a place below [`Source::len`]; several threads may do so at once.
@@ -174,7 +189,7 @@ impl Source {
     /// # Panics
     /// There is no such place.
     pub fn sample(&self, place: usize) -> Result<FeedSet> {
-        assert!(place < self.len, "sample {place} of {}", self.len);
+        assert!(place < self.len(), "sample {place} of {}", self.len());
         self.read(self.at(place))
     }
 
@@ -189,6 +204,7 @@ impl Source {
     }
 
     fn at(&self, place: usize) -> usize {
+        let place = self.places.start + place;
         self.shuffle.as_ref().map_or(place, |shuffle| shuffle.at(place))
     }
 
@@ -207,7 +223,7 @@ impl Source {
         if let Some(file) = self.samples.shared_file() {
             print.file("", file)?;
         }
-        for place in 0..self.len {
+        for place in 0..self.len() {
             let at = self.at(place);
             print.sample(&self.samples.label(at));
             for file in self.samples.files(at)? {
@@ -259,14 +275,14 @@ fn of_kind(
     spec: &DataSpec,
     inputs: &Inputs,
     constants: &Constants,
-) -> Result<Box<dyn Samples>> {
+) -> Result<Arc<dyn Samples>> {
     let asked = spec.input.as_deref();
     Ok(match listing.kind {
-        Kind::DataSet | Kind::Npz | Kind::Npy => Box::new(Arrays::new(listing, inputs, asked, constants)?),
-        Kind::Image => Box::new(Images::new(listing, spec.image.as_ref(), inputs.only(asked, constants)?)?),
-        Kind::Text => Box::new(Lines::new(listing, spec.text.as_ref(), inputs)?),
+        Kind::DataSet | Kind::Npz | Kind::Npy => Arc::new(Arrays::new(listing, inputs, asked, constants)?),
+        Kind::Image => Arc::new(Images::new(listing, spec.image.as_ref(), inputs.only(asked, constants)?)?),
+        Kind::Text => Arc::new(Lines::new(listing, spec.text.as_ref(), inputs)?),
         Kind::Audio => {
-            Box::new(Recordings::new(listing, spec.audio.as_ref(), inputs.only(asked, constants)?)?)
+            Arc::new(Recordings::new(listing, spec.audio.as_ref(), inputs.only(asked, constants)?)?)
         }
     })
 }
@@ -283,5 +299,5 @@ pub fn load(data: &Path, model: &Model) -> Result<Vec<FeedSet>> {
             .with_help("save what the model takes, with numpy.savez by input name"));
     }
     let source = Source::open(data, model, &DataSpec::default())?;
-    (0..source.len).map(|at| source.read(at)).collect()
+    (0..source.len()).map(|at| source.read(at)).collect()
 }

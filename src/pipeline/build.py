@@ -1,4 +1,5 @@
 # Builds argv[1] with the first of the modules argv[3:] and writes what came of it to argv[2]; status 77 where none is there.
+# Where argv[1] is empty, that is all that is found out.
 import importlib
 import json
 import re
@@ -13,6 +14,8 @@ for name in modules:
         continue
 else:
     sys.exit(77)
+if not model:
+    sys.exit(0)
 
 
 class Logger(trt.ILogger):

@@ -26,23 +26,50 @@ struct Answer {
     int8_nodes: Option<Vec<String>>,
 }
 
+/// Whether the compiler is there, so that nothing long is begun in vain.
+///
+/// # Errors
+/// As [`build`].
+pub(super) fn available(target: &Target, python: &Path) -> Result<()> {
+    let compiler = compiler(target)?;
+    let nothing = Path::new("");
+    match ask(target, compiler, python, [nothing, nothing])? {
+        status if status.success() => Ok(()),
+        status => Err(absent(target, compiler, &format!("{} ends with {status}", python.display()))),
+    }
+}
+
 /// What the compiler says of a model, its dynamic dims at the sizes that are fixed and others at the script's.
 ///
 /// # Errors
 /// The target has no compiler, or it is not there; the help says what to install.
 pub(super) fn build(model: &Model, input: &Path, target: &Target, python: &Path) -> Result<BuildReport> {
-    let compiler = target.compiler.as_ref().ok_or_else(|| {
-        let error = Error::new(format!("{} has no compiler that can be asked", target.id));
-        error.with_help("leave --build out, or name a target that has one: tensorrt, tensorrt-rtx")
-    })?;
+    let compiler = compiler(target)?;
     let folder = tempfile::tempdir().map_err(|e| Error::new(format!("no temporary folder: {e}")))?;
     let path = folder.path().join("model.onnx");
     let source = (input != Path::new("-")).then(|| input.to_path_buf());
     save(model, &path, &WriteOptions { external_data: ExternalData::Keep, source })?;
     let answer = folder.path().join("answer.json");
     let start = Instant::now();
+    let status = ask(target, compiler, python, [&path, &answer])?;
+    let answer = std::fs::read_to_string(&answer).ok().and_then(|text| serde_json::from_str(&text).ok());
+    let answer = answer.unwrap_or_else(|| crashed(target, status));
+    let Answer { compiler, built, errors, profile, layers, int8_nodes } = answer;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(BuildReport { compiler, built, errors, profile, layers, int8_nodes, seconds })
+}
+
+fn compiler(target: &Target) -> Result<&Compiler> {
+    target.compiler.as_ref().ok_or_else(|| {
+        let error = Error::new(format!("{} has no compiler that can be asked", target.id));
+        error.with_help("leave --build out, or name a target that has one: tensorrt, tensorrt-rtx")
+    })
+}
+
+/// Runs the script on a model, for an answer; without a model it but looks for the modules.
+fn ask(target: &Target, compiler: &Compiler, python: &Path, files: [&Path; 2]) -> Result<ExitStatus> {
     let mut command = Command::new(python);
-    command.args(["-c", SCRIPT]).arg(&path).arg(&answer).args(compiler.modules.split_whitespace());
+    command.args(["-c", SCRIPT]).args(files).args(compiler.modules.split_whitespace());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let status =
         command.status().map_err(|e| absent(target, compiler, &format!("{}: {e}", python.display())))?;
@@ -50,11 +77,7 @@ pub(super) fn build(model: &Model, input: &Path, target: &Target, python: &Path)
         let why = format!("{} has no module {}", python.display(), compiler.modules.replace(' ', " or "));
         return Err(absent(target, compiler, &why));
     }
-    let answer = std::fs::read_to_string(&answer).ok().and_then(|text| serde_json::from_str(&text).ok());
-    let answer = answer.unwrap_or_else(|| crashed(target, status));
-    let Answer { compiler, built, errors, profile, layers, int8_nodes } = answer;
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(BuildReport { compiler, built, errors, profile, layers, int8_nodes, seconds })
+    Ok(status)
 }
 
 fn absent(target: &Target, compiler: &Compiler, why: &str) -> Error {

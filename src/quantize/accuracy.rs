@@ -1,8 +1,9 @@
 //! How far the outputs of a model are from those of its original, over samples.
 
+use super::answers::{Answers, failed};
 use crate::data::Source;
-use crate::error::{Error, Result};
-use crate::runtime::{RunError, RunValue, Session};
+use crate::error::Result;
+use crate::runtime::{RunValue, Session};
 use crate::validate::{Metrics, compare};
 
 /// The distance of all outputs.
@@ -38,39 +39,39 @@ impl Accuracy {
     /// The smallest ratio of signal to error of all outputs of floats, in decibels; minus infinity where one cannot be
     /// compared.
     pub fn sqnr_db(&self) -> Option<f64> {
-        let of = |o: &OutputAccuracy| if o.apart.is_some() { Some(f64::NEG_INFINITY) } else { o.sqnr_db };
-        self.outputs.iter().filter_map(of).reduce(f64::min)
+        self.outputs.iter().filter_map(OutputAccuracy::compared_db).reduce(f64::min)
     }
 }
 
-/// Runs both models on the first samples.
+impl OutputAccuracy {
+    /// The ratio of signal to error; minus infinity where it cannot be compared.
+    pub(super) fn compared_db(&self) -> Option<f64> {
+        if self.apart.is_some() { Some(f64::NEG_INFINITY) } else { self.sqnr_db }
+    }
+}
+
+/// Runs a model on all samples, and its original on those whose answers are not known yet.
 ///
 /// # Errors
 /// A sample cannot be read, or one of the models does not run on it.
 pub fn accuracy(
-    original: &mut dyn Session,
+    original: &mut Answers<'_>,
     judged: &mut dyn Session,
     source: &Source,
-    samples: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Accuracy> {
-    let names = original.outputs().to_vec();
+    let names = original.names()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut sums: Vec<Sums> = names.iter().map(|_| Sums::default()).collect();
-    let samples = samples.min(source.len());
-    for place in 0..samples {
+    for place in 0..source.len() {
         progress(place);
         let feeds = source.sample(place)?;
-        let failed = |e: RunError| e.into_error().about(&format!("sample '{}'", feeds.label));
-        let a = original.run(&feeds.as_feeds(), &names).map_err(failed)?;
-        let b = judged.run(&feeds.as_feeds(), &names).map_err(failed)?;
+        let a = original.of(place, &feeds)?;
+        let b = judged.run(&feeds.as_feeds(), &names).map_err(|e| failed(e, &feeds))?;
         sums.iter_mut().zip(a.iter().zip(&b)).for_each(|(sums, (a, b))| sums.add(a, b));
     }
-    if names.is_empty() {
-        return Err(Error::new("the model has no outputs"));
-    }
     let outputs = names.iter().zip(sums).map(|(name, sums)| sums.finish(name)).collect();
-    Ok(Accuracy { samples, outputs })
+    Ok(Accuracy { samples: source.len(), outputs })
 }
 
 #[derive(Default)]

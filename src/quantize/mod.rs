@@ -20,10 +20,14 @@
 //! | `twins` | products beside themselves in whole numbers, in one graph |
 //! | `correct` | biases that take back what rounding shifts the mean by |
 //! | `sensitivity` | how much each node loses by itself, all in one run |
+//! | `answers` | what an original makes of samples, run once where memory allows |
 //! | `accuracy` | how far the outputs of a model are from those of its original, over samples |
+//! | `bounds` | what the outputs of a result must keep of the original's |
 //! | `place` | `QuantizeLinear` and `DequantizeLinear` around the operands and results of a node |
 
 mod accuracy;
+mod answers;
+mod bounds;
 mod choose;
 mod correct;
 mod ends;
@@ -43,6 +47,8 @@ mod twins;
 mod weights;
 
 pub use accuracy::{Accuracy, OutputAccuracy, accuracy};
+pub use answers::{Answers, Open};
+pub use bounds::{Bounds, DropMetric, MaxDrop};
 pub use choose::{Choice, Role, choose, not_finite, products_in_bodies};
 pub use correct::{Correction, corrected, corrections};
 pub use ends::{ends, widened};

@@ -6,6 +6,8 @@
 //! ```text
 //! Σ Conv(x, w)²     Σ (Conv(x, w) - Conv(DQ(Q(x)), DQ(w')))²
 //! ```
+//!
+//! Of a table these are the powers of the rows that the samples look up.
 
 use super::accuracy::decibels;
 use super::place::Place;
@@ -25,7 +27,7 @@ pub struct Sensitivity {
     pub sqnr_db: f64,
 }
 
-/// Ranks the products among the places by the first samples, the most sensitive first.
+/// Ranks the products and tables among the places by the first samples, the most sensitive first.
 ///
 /// # Errors
 /// A sample cannot be read, or the model does not run on it.

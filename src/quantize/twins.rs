@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A copy of each product that is to be quantized is judged by itself: [`Twins::alone`] on the very floats that the product
-//! reads, [`Twins::on_rounded`] on what the floats of the products before it become once they are rounded on the way, as
+//! reads, and beside them each table that rows are looked up in; [`Twins::on_rounded`] on what the floats of the products before it become once they are rounded on the way, as
 //! above.
 
 use super::place::{Place, place};
@@ -33,10 +33,10 @@ const MOVED_BY_DATA: [&str; 9] = [
     "Multinomial",
 ];
 
-/// A product and its copy.
+/// A node and its copy.
 #[derive(Clone, Copy)]
 pub(super) struct Twin {
-    /// The product.
+    /// The product, or what looks rows up.
     pub(super) node: NodeId,
     /// What is compared: what it makes, or what becomes of that.
     pub(super) value: ValueId,
@@ -50,7 +50,7 @@ pub(super) struct Twins {
     copies: Vec<Place>,
     /// What values become once they are rounded.
     rounded: FxHashMap<ValueId, ValueId>,
-    /// The products.
+    /// What is judged.
     pub(super) all: Vec<Twin>,
 }
 
@@ -59,17 +59,17 @@ impl Twins {
         Self { probe: Probe::new(model), copies: Vec::new(), rounded: FxHashMap::default(), all: Vec::new() }
     }
 
-    /// Of the products among the places, each on floats. Where its result is rounded too and read through one function
+    /// Of the products and tables among the places, each on floats. Where the result of a product is rounded too and read through one function
     /// alone, what that makes of it is compared.
     pub(super) fn alone(model: &Model, places: &[Place]) -> Self {
         let mut new = Self::new(model);
-        for product in places.iter().filter(|p| !p.weights.is_empty()) {
-            let value = model.graph.node(product.node).outputs()[0];
-            let [twin] = new.copy(product)[..] else { continue };
-            let readers = product.output.map_or_else(Vec::new, |_| readers(&model.graph, value));
+        for judged in places.iter().filter(|p| !p.weights.is_empty() || p.table.is_some()) {
+            let value = model.graph.node(judged.node).outputs()[0];
+            let [twin] = new.copy(judged)[..] else { continue };
+            let readers = judged.output.map_or_else(Vec::new, |_| readers(&model.graph, value));
             let becomes = readers.last().map_or(value, |&node| model.graph.node(node).outputs()[0]);
             let twin = through(&mut new.probe, &readers, value, twin);
-            new.compare(product.node, becomes, twin);
+            new.compare(judged.node, becomes, twin);
         }
         new
     }

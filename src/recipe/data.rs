@@ -14,6 +14,10 @@ pub struct DataSpec {
     /// At most so many samples, the first in that order. Default: all, and 32 of random data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_samples: Option<usize>,
+    /// So many samples, the last in that order, are those on which a result is measured, and serve nothing else; 0 measures
+    /// on the others. Default: a quarter, at most 16, and none of fewer than 8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<usize>,
     /// The model's input that gets the image, the audio or a nameless array. Default: the only one that has neither a
     /// default nor a constant.
     #[serde(skip_serializing_if = "Option::is_none")]

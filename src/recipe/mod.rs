@@ -62,6 +62,9 @@ pub struct Quantize {
     /// Nodes go back to floats until the outputs have this ratio of signal to error, in decibels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_sqnr_db: Option<f64>,
+    /// … and until these figures of each are at most so far below 1: `top1`, `cosine`, `cosine-min`, `equal`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub max_drop: BTreeMap<String, f64>,
     /// Channels of values are divided, weights multiplied with the same.
     #[serde(default = "yes")]
     pub smooth: bool,

@@ -30,7 +30,8 @@ pub use parity::{Culprit, DivergenceReport, OutputReport, ParityReport, Status};
 pub use pass::{PassList, PassRow};
 pub use plain::plain;
 pub use quantize::{
-    AccuracyReport, KernelRow, OutputAccuracyReport, PlanRow, QuantizeReport, QuantizedRace, SensitivityRow,
+    AccuracyReport, KernelRow, OutputAccuracyReport, PlanRow, PutBack, QuantizeReport, QuantizedRace,
+    SensitivityRow,
 };
 pub use target::{LimitRow, OpRow, TargetList, TargetPage, TargetRow};
 pub use tuning::{Trial, TuningReport};

@@ -1,7 +1,7 @@
 //! What `quantize` has done.
 
 use super::optimize::before_and_after;
-use super::table::{BOLD, DIM, table};
+use super::table::{BOLD, DIM, narrow_table};
 use super::units::{bytes, count, seconds, thousands};
 use super::{BuildReport, Change, Number, Race, plain};
 use crate::diag::Diags;
@@ -12,8 +12,9 @@ use std::fmt::Write as _;
 
 /// Nodes of the ranking that a person is shown.
 const SHOWN: usize = 5;
-/// Operators of one decision that a person is shown.
+/// Operators of one decision that a person is shown, and characters that they take where there are several.
 const SHOWN_OPS: usize = 3;
+const OPS_WIDTH: usize = 39;
 
 /// What `quantize` has done.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +27,8 @@ pub struct QuantizeReport {
     pub written: bool,
     /// Why the result is not good enough; written by force only.
     pub refused_for: Option<String>,
+    /// The file that the plan was written to.
+    pub plan_file: Option<String>,
     /// The settings that were in effect.
     pub recipe: Recipe,
     /// Nodes in the file: bodies, functions and `Constant`s included.
@@ -36,14 +39,19 @@ pub struct QuantizeReport {
     pub opset: Change<i64>,
     /// Samples; `None` where ranges are from files alone.
     pub samples: Option<usize>,
+    /// Of these, so many are held out: accuracy is measured on them, and nothing else is taken from them. Where it is 0,
+    /// accuracy is measured on samples that the result is made from. `None` where there are no samples.
+    pub held_out: Option<usize>,
     /// Whether they are random numbers.
     pub random_samples: bool,
     /// What was decided of every node that computes floats, in their order.
     pub plan: Vec<PlanRow>,
-    /// What products lose by themselves, the most sensitive first.
+    /// What products and tables lose by themselves, the most sensitive first.
     pub sensitivity: Vec<SensitivityRow>,
     /// How far the outputs are from the original's.
     pub accuracy: Option<AccuracyReport>,
+    /// Nodes that went back to floats for a bound.
+    pub put_back: Option<PutBack>,
     /// What the planned products run as.
     pub kernels: Option<Vec<KernelRow>>,
     /// What the target's compiler said, where it was asked.
@@ -75,7 +83,7 @@ pub struct PlanRow {
     pub why: Option<String>,
 }
 
-/// What one product loses.
+/// What one product or table loses.
 #[derive(Clone, Debug, Serialize)]
 pub struct SensitivityRow {
     /// Its name.
@@ -116,6 +124,19 @@ pub struct OutputAccuracyReport {
     pub equal: Number,
     /// Why some samples cannot be compared.
     pub apart: Option<String>,
+}
+
+/// Nodes that went back to floats for a bound, and what they would have been worth.
+#[derive(Clone, Debug, Serialize)]
+pub struct PutBack {
+    /// Nodes that went back.
+    pub nodes: usize,
+    /// Of so many that lose by themselves.
+    pub of: usize,
+    /// How far the outputs are from the original's with none put back.
+    pub accuracy: Option<AccuracyReport>,
+    /// Times of the original and the model with none put back, in turn.
+    pub race: Option<QuantizedRace>,
 }
 
 /// What planned products run as.
@@ -184,8 +205,12 @@ impl QuantizeReport {
             let word = if build.built { "built" } else { "refused" };
             let _ = writeln!(text, "{}: {word}{layers}", build.compiler);
         }
+        text.push_str(&self.put_back.as_ref().map(PutBack::line).unwrap_or_default());
         if let Some(race) = &self.race {
-            let _ = writeln!(text, "{}", race.line());
+            let _ = writeln!(text, "time: {}; {}", race.times(), race.how());
+        }
+        if let Some(race) = self.put_back.as_ref().and_then(|p| p.race.as_ref()) {
+            let _ = writeln!(text, "none put back: {}", race.times());
         }
         let memory =
             self.peak_memory_bytes.map(|m| format!(", peak memory {}", bytes(m))).unwrap_or_default();
@@ -201,7 +226,7 @@ impl QuantizeReport {
         if all {
             let row =
                 |r: &PlanRow| vec![r.op.clone(), r.word(), r.why.clone().unwrap_or_default(), r.node.clone()];
-            return table(&["op", "computes in", "why", "node"], self.plan.iter().map(row).collect());
+            return narrow_table(&["op", "type", "why", "node"], self.plan.iter().map(row).collect());
         }
         let mut groups: BTreeMap<(bool, &str), BTreeMap<&str, usize>> = BTreeMap::new();
         for row in &self.plan {
@@ -213,7 +238,7 @@ impl QuantizeReport {
             let nodes = thousands(ops.values().sum::<usize>() as u64);
             vec![nodes, word.to_owned(), most_of(&ops), why.to_owned()]
         });
-        table(&[">nodes", "computes in", "op", "why"], rows.collect())
+        narrow_table(&[">nodes", "type", "op", "why"], rows.collect())
     }
 
     fn accuracy_table(&self) -> String {
@@ -233,14 +258,22 @@ impl QuantizeReport {
             ]
         };
         let header = ["output", ">SQNR (dB)", ">cosine, mean", ">least", ">same top 1 (%)", ""];
-        let mut text = table(&header, accuracy.outputs.iter().map(row).collect());
-        let kind = if self.random_samples { " of random numbers" } else { "" };
+        let mut text = narrow_table(&header, accuracy.outputs.iter().map(row).collect());
         let _ = writeln!(
             text,
-            "  {DIM}against the original, over {}{kind}{DIM:#}\n",
-            count(accuracy.samples as u64, "sample")
+            "  {DIM}against the original, over {}{DIM:#}\n",
+            self.measured_on(accuracy.samples)
         );
         text
+    }
+
+    /// What the accuracy is measured on.
+    fn measured_on(&self, samples: usize) -> String {
+        let held_out = self.held_out.is_some_and(|n| n > 0);
+        let samples = count(samples as u64, if held_out { "held-out sample" } else { "sample" });
+        let kind = if self.random_samples { " of random numbers" } else { "" };
+        let too = if held_out { "" } else { ", which it was calibrated on too" };
+        format!("{samples}{kind}{too}")
     }
 
     fn worst(&self, all: bool) -> String {
@@ -257,18 +290,21 @@ impl QuantizeReport {
         if rows.is_empty() {
             return String::new();
         }
-        table(&[">SQNR (dB)", "op", "computes in", "loses most by itself"], rows) + "\n"
+        narrow_table(&[">SQNR (dB)", "op", "type", "loses most by itself"], rows) + "\n"
     }
 }
 
-/// Operators with their counts, those with the most nodes first.
+/// Operators with their counts, those with the most nodes first, and as many as there is room for.
 fn most_of(ops: &BTreeMap<&str, usize>) -> String {
     let mut ranked: Vec<(&str, usize)> = ops.iter().map(|(op, n)| (*op, *n)).collect();
     ranked.sort_by_key(|(op, n)| (std::cmp::Reverse(*n), *op));
-    let shown: Vec<String> = ranked.iter().take(SHOWN_OPS).map(|(op, n)| format!("{n} {op}")).collect();
-    let more = ranked.len().saturating_sub(SHOWN_OPS);
-    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
-    shown.join(", ") + &rest
+    let first = |shown: usize| {
+        let all: Vec<String> = ranked.iter().take(shown).map(|(op, n)| format!("{n} {op}")).collect();
+        let more = ranked.len().saturating_sub(shown);
+        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+        all.join(", ") + &rest
+    };
+    (1..=SHOWN_OPS).rev().map(first).find(|text| text.len() <= OPS_WIDTH).unwrap_or_else(|| first(1))
 }
 
 impl PlanRow {
@@ -277,21 +313,40 @@ impl PlanRow {
     }
 }
 
-impl QuantizedRace {
+impl PutBack {
     fn line(&self) -> String {
+        let nodes = format!("{} of {}", thousands(self.nodes as u64), count(self.of as u64, "node"));
+        let db = self.accuracy.as_ref().and_then(|a| a.sqnr_db);
+        let db = db.map(|db| format!("; with none the outputs have {:.1} dB", db.0)).unwrap_or_default();
+        format!("put back to floats: {nodes}{db}\n")
+    }
+}
+
+impl QuantizedRace {
+    fn times(&self) -> String {
         let interval = self
             .ratio_interval
             .map(|[low, high]| format!(" ({:.2}–{:.2})", low.0, high.0))
             .unwrap_or_default();
-        format!(
-            "time: {:.2} ms, the original {:.2} ms: {:.2} of it{interval}; {} on {}, 1 thread",
-            self.int8_milliseconds.0,
-            self.float_milliseconds.0,
-            self.ratio.0,
-            count(self.pairs as u64, "pair"),
-            plain(&self.runtime)
-        )
+        let (int8, float) = (milliseconds(self.int8_milliseconds), milliseconds(self.float_milliseconds));
+        format!("{int8}, original {float}: {:.2} of it{interval}", self.ratio.0)
     }
+
+    fn how(&self) -> String {
+        format!("{}, {}, 1 thread", count(self.pairs as u64, "pair"), plain(&self.runtime))
+    }
+}
+
+/// Four digits, more where it is longer than ten seconds.
+fn milliseconds(time: Number) -> String {
+    let digits = if time.0 < 100.0 {
+        2
+    } else if time.0 < 1000.0 {
+        1
+    } else {
+        0
+    };
+    format!("{:.digits$} ms", time.0)
 }
 
 #[cfg(test)]
@@ -303,6 +358,29 @@ mod tests {
         let all = BTreeMap::from([("Add", 2), ("Div", 1), ("Erf", 3), ("Mul", 2)]);
         assert_eq!(most_of(&all), "3 Erf, 2 Add, 2 Mul and 1 more");
         assert_eq!(most_of(&BTreeMap::from([("Conv", 1)])), "1 Conv");
+        let long = BTreeMap::from([("LayerNormalization", 25), ("ReduceMean", 104), ("Transpose", 18)]);
+        assert_eq!(most_of(&long), "104 ReduceMean and 2 more");
+    }
+
+    #[test]
+    fn a_line_of_times_stays_within_100_columns() {
+        let race = |float: f64| QuantizedRace {
+            runtime: "ONNX Runtime 1.31.1".to_owned(),
+            pairs: 30,
+            float_milliseconds: Number(float),
+            int8_milliseconds: Number(float * 0.4218),
+            ratio: Number(0.4218),
+            ratio_interval: Some([Number(0.41), Number(0.43)]),
+            verdict: Race::Faster,
+        };
+        let line = |float: f64| format!("time: {}; {}", race(float).times(), race(float).how());
+        assert_eq!(
+            line(31.05),
+            "time: 13.10 ms, original 31.05 ms: 0.42 of it (0.41–0.43); 30 pairs, ONNX Runtime 1.31.1, 1 thread"
+        );
+        for float in [0.03, 31.05, 310.54, 3105.44] {
+            assert!(line(float).chars().count() <= 100, "{}", line(float));
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ const PLANNED: &str = "the plan says so";
 const NOT_FINITE: &str = "a weight, bias or table of it is not finite";
 const UNKNOWN: &str = "no range is known of one of its values";
 const ZEROS: &str = "one of its values was zero in every sample";
-const ACCURACY: &str = "the outputs need its accuracy (--min-sqnr)";
+const ACCURACY: &str = "a bound needs it (--min-sqnr, --max-drop)";
 
 /// Makes quantized models of one float model.
 #[derive(Clone)]

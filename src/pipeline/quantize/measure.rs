@@ -1,18 +1,18 @@
 //! How accurate, how fast, and on which kernels the result runs.
 
+use super::QuantizeJob;
 use super::compose::Composed;
-use super::{JUDGED_SAMPLES, QuantizeJob};
 use crate::data::Source as Samples;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Scratch, WriteOptions, save};
 use crate::ir::Model;
 use crate::pipeline::bench::Figures;
-use crate::pipeline::compare::source;
+use crate::pipeline::compare::source as source_of;
 use crate::pipeline::progress::{Progress, Step};
 use crate::proto::ModelProto;
 use crate::quantize::{
-    Accuracy, Compute, Labels, OutputAccuracy, Place, Sensitivity, Sheet, SheetNode, accuracy,
+    Accuracy, Answers, Compute, Labels, OutputAccuracy, Place, Sensitivity, Sheet, SheetNode, accuracy,
 };
 use crate::report::{
     AccuracyReport, BuildReport, KernelRow, Number, OutputAccuracyReport, PlanRow, QuantizedRace, Race,
@@ -22,6 +22,7 @@ use crate::runtime::{Optimization, RunError, Runtime, Session, SessionOptions, S
 use crate::target::{Kernels, Quantized};
 use crate::validate::{BenchOptions, Feeds, Subject, bench_on};
 use prost::Message as _;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -33,8 +34,6 @@ const WARMUP: usize = 3;
 const TIME: Duration = Duration::from_secs(30);
 /// Samples that are timed.
 const TIMED_SAMPLES: usize = 4;
-/// Outputs whose error is as large as they are say nothing any more.
-const LEAST_SQNR_DB: f64 = 0.0;
 
 /// What a result is held against, and by whom.
 pub(super) struct Judge<'a> {
@@ -43,36 +42,42 @@ pub(super) struct Judge<'a> {
     pub(super) runtime: &'a dyn Runtime,
     /// As it was read; standard input is read but once.
     pub(super) original: &'a Model,
+    /// What it is measured on.
     pub(super) source: Option<&'a Samples>,
+    /// What the original makes of it.
+    pub(super) answers: RefCell<Answers<'a>>,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    /// With an original that is opened when it is needed.
+    pub(super) fn new(
+        job: &'a QuantizeJob,
+        table: &'a Quantized,
+        runtime: &'a dyn Runtime,
+        original: &'a Model,
+        source: Option<&'a Samples>,
+    ) -> Self {
+        let open = move || session(runtime, &source_of(&job.input, original)?, Optimization::None);
+        let answers = RefCell::new(Answers::new(Box::new(open), job.evidence.memory_limit));
+        Self { job, table, runtime, original, source, answers }
+    }
+
     /// How far the outputs are from the original's; `None` without samples.
     pub(super) fn accuracy(&self, model: &Model, progress: &mut dyn Progress) -> Result<Option<Accuracy>> {
         let Some(samples) = self.source else { return Ok(None) };
-        let of = samples.len().min(JUDGED_SAMPLES);
+        let of = samples.len();
         let mut tell = |at| progress.begin(Step::Judge(at, of));
-        let mut original = self.original(Optimization::None)?;
-        let folder = Scratch::beside(Path::new("-"))?;
-        let file = folder.path().join("model.onnx");
-        save(model, &file, &WriteOptions { external_data: ExternalData::Separate, source: None })?;
-        let mut judged = self.session(&Source::file(file), self.level())?;
-        accuracy(&mut *original, &mut *judged, samples, of, &mut tell).map(Some)
+        let (_folder, file) = aside(model)?;
+        let mut judged = session(self.runtime, &file, self.level())?;
+        let mut answers = self.answers.borrow_mut();
+        let measured = accuracy(&mut answers, &mut *judged, samples, &mut tell);
+        answers.close();
+        measured.map(Some)
     }
 
     /// Kernels of this machine where the target is one of ONNX Runtime's; else the rounding in floats.
     fn level(&self) -> Optimization {
         if self.table.kernels.is_empty() { Optimization::Basic } else { Optimization::All }
-    }
-
-    fn original(&self, level: Optimization) -> Result<Box<dyn Session>> {
-        self.session(&source(&self.job.input, self.original)?, level)
-    }
-
-    fn session(&self, source: &Source, optimize: Optimization) -> Result<Box<dyn Session>> {
-        let deployed = optimize == Optimization::All;
-        let options = SessionOptions { threads: 1, optimize, deployed, optimized: None };
-        self.runtime.session(source, &options).map_err(RunError::into_error)
     }
 
     /// What ONNX Runtime makes of the products that are planned; `None` where the target is another runtime, or it cannot
@@ -118,7 +123,7 @@ impl Judge<'_> {
             warmup: WARMUP,
             limit: TIME,
         };
-        let a = Subject { model: self.original, source: source(&self.job.input, self.original)? };
+        let a = Subject { model: self.original, source: source_of(&self.job.input, self.original)? };
         let b = Subject { model: result, source: judged };
         let mut tell = |at| progress.begin(Step::Time(at, PAIRS));
         let times = bench_on(&sets, [&a, &b], &options, self.runtime, &mut tell)?;
@@ -133,15 +138,35 @@ impl Judge<'_> {
         }))
     }
 
+    /// As [`Judge::race`], of a model that is nowhere yet.
+    pub(super) fn race_of(
+        &self,
+        model: &Model,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<QuantizedRace>> {
+        let (_folder, file) = aside(model)?;
+        self.race(model, file, progress)
+    }
+
     /// Why a result is not to be written.
     pub(super) fn verdict(&self, accuracy: Option<&Accuracy>) -> Option<String> {
-        let reached = accuracy?.sqnr_db()?;
-        let least = self.job.min_sqnr_db.unwrap_or(LEAST_SQNR_DB);
-        if reached >= least {
-            return None;
-        }
-        Some(format!("the outputs have {reached:.1} dB of signal to error, which is less than {least:.1} dB"))
+        let bounds = &self.job.bounds;
+        bounds.unmeasured(accuracy?).or_else(|| bounds.missed(accuracy?))
     }
+}
+
+fn session(runtime: &dyn Runtime, source: &Source, optimize: Optimization) -> Result<Box<dyn Session>> {
+    let deployed = optimize == Optimization::All;
+    let options = SessionOptions { threads: 1, optimize, deployed, optimized: None };
+    runtime.session(source, &options).map_err(RunError::into_error)
+}
+
+/// A model in a folder that goes when it is dropped.
+fn aside(model: &Model) -> Result<(Scratch, Source)> {
+    let folder = Scratch::beside(Path::new("-"))?;
+    let file = folder.path().join("model.onnx");
+    save(model, &file, &WriteOptions { external_data: ExternalData::Separate, source: None })?;
+    Ok((folder, Source::file(file)))
 }
 
 /// The operators of a file's main graph, and how often each is there. Weights need not be there.

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `prepare` | the float graph that is calibrated: standard operators, the opset that the scales need |
+//! | `held_out` | which samples the result is made from, and on which it is measured |
 //! | `ranges` | where the range of each value is from: a plan, a cache of TensorRT, the user's data |
 //! | `compose` | choices, plan and placement; which nodes stay floats |
 //! | `refine` | weights and biases chosen by the samples, where the outputs gain by it |
@@ -11,6 +12,7 @@
 
 mod bound;
 mod compose;
+mod held_out;
 mod measure;
 mod prepare;
 mod ranges;
@@ -24,23 +26,22 @@ use super::progress::{Progress, Step};
 use super::sizes::Sizes;
 use super::{optimize::Clock, place};
 use crate::calibrate::Method;
+use crate::data::Source;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
 use crate::ir::Model;
-use crate::quantize::{Grid, Sensitivity, products_in_bodies, sensitivities};
+use crate::quantize::{Bounds, Grid, Sensitivity, products_in_bodies, sensitivities};
 use crate::recipe::DataSpec;
-use crate::report::{Change, QuantizeReport};
+use crate::report::{Change, PutBack, QuantizeReport};
 use crate::runtime::{Preferences, Runtime, find};
 use crate::target::{Quantized, Target};
-use bound::Bound;
+use bound::{Bound, Reached};
 use compose::{Composed, Composer};
 use measure::Judge;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Samples on which the result is held against the original.
-const JUDGED_SAMPLES: usize = 16;
 /// Samples on which nodes are ranked.
 const RANKED_SAMPLES: usize = 4;
 
@@ -63,15 +64,15 @@ pub struct QuantizeJob {
     pub weight_bits: u8,
     /// Names or operators of nodes that stay floats.
     pub keep_float: Vec<String>,
-    /// Nodes go back to floats until the outputs have this ratio of signal to error, in decibels.
-    pub min_sqnr_db: Option<f64>,
+    /// Nodes go back to floats until the outputs keep to these.
+    pub bounds: Bounds,
     /// Divide channels of values, and multiply weights with the same.
     pub smooth: bool,
     /// Round weights up or down by what the samples say.
     pub adaptive_rounding: bool,
     /// Shift biases by what rounding shifts the means of their channels.
     pub bias_correction: bool,
-    /// A file that the plan is written to.
+    /// A file that the plan is written to, that of a refused result too.
     pub write_plan: Option<PathBuf>,
     /// Hold the result against the original.
     pub verify: bool,
@@ -106,7 +107,7 @@ pub struct Evidence {
     pub cache: Option<PathBuf>,
 }
 
-/// Runs the job. Nothing is written where the result is worse than its bound, unless forced.
+/// Runs the job. Nothing but the plan is written where the result is worse than its bound, unless forced.
 ///
 /// # Errors
 /// The input is no valid model, the target has no INT8, a file of ranges or samples cannot be used, there is no ONNX
@@ -122,6 +123,10 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     }
     let table = job.table()?;
     ranges::told(&job.evidence)?;
+    measurable(job)?;
+    if let Some(python) = &job.python {
+        super::build::available(&job.target, python)?;
+    }
     let recipe = job.recipe()?;
     progress.begin(Step::Load);
     let Loaded { mut model, mut diags, bytes } = clock.time("load", || load(&job.input))?;
@@ -139,27 +144,29 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         .map_err(in_file)?;
     remark_bodies(&model, table, &mut diags);
     let source = clock.time("data", || ranges::source(job, &model, runtime))?;
+    let divided = source.as_ref().map(|s| held_out::divided(s, job, &mut diags)).transpose()?;
+    let fitted = divided.as_ref().map(|d| &d.fitted);
     let mut composer = Composer::new(job, model, table).map_err(in_file)?;
-    clock.time("smooth", || composer.smooth(source.as_ref(), runtime, progress)).map_err(in_file)?;
-    clock
-        .time("calibrate", || composer.calibrate(source.as_ref(), runtime, &mut diags, progress))
-        .map_err(in_file)?;
+    clock.time("smooth", || composer.smooth(fitted, runtime, progress)).map_err(in_file)?;
+    clock.time("calibrate", || composer.calibrate(fitted, runtime, &mut diags, progress)).map_err(in_file)?;
     let composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
-    let judge = Judge { job, table, runtime, source: source.as_ref(), original: &original };
+    let judged = divided.as_ref().map(|d| &d.judged);
+    let judge = Judge::new(job, table, runtime, &original, judged);
     let (composer, mut composed, mut accuracy) =
-        refine::refined(&judge, composer, composed, &mut clock, &mut diags, progress)?;
-    let mut ranked = None;
+        refine::refined(&judge, fitted, composer, composed, &mut clock, &mut diags, progress)?;
+    let (mut ranked, mut put_back) = (None, None);
     if job.verify {
-        ranked = Some(clock.time("sensitivity", || rank(composer.float(), &composed, &judge, progress))?);
+        ranked = Some(clock.time("sensitivity", || rank(&composer, &composed, fitted, runtime, progress))?);
         if accuracy.is_none() {
             accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
         }
-        if let (Some(least), Some(reached)) = (job.min_sqnr_db, &accuracy) {
-            let bound = Bound { judge: &judge, least, ranked: ranked.as_deref().unwrap_or_default() };
-            if let Some((better, measured)) =
-                clock.time("bound", || bound.reach(&composer, reached, progress))?
-            {
-                (composed, accuracy) = (better, Some(measured));
+        if let Some(reached) = &accuracy {
+            let bound =
+                Bound { judge: &judge, bounds: &job.bounds, ranked: ranked.as_deref().unwrap_or_default() };
+            let better = clock.time("bound", || bound.reach(&composer, reached, progress))?;
+            if let Some(Reached { composed: better, accuracy: measured, nodes }) = better {
+                let all = std::mem::replace(&mut composed, better);
+                put_back = Some((nodes, all.model, accuracy.replace(measured)));
             }
         }
     }
@@ -183,14 +190,24 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     } else {
         None
     };
+    let put_back = put_back.map(|(nodes, all, accuracy)| {
+        Ok::<_, Error>(PutBack {
+            nodes,
+            of: ranked.as_ref().map_or(0, Vec::len),
+            accuracy: accuracy.as_ref().map(measure::accuracy_report),
+            race: if job.bench { clock.time("bench", || judge.race_of(&all, progress))? } else { None },
+        })
+    });
+    let put_back = put_back.transpose()?;
     let after = Figures { nodes: node_count(result), bytes: output.bytes(result), opset: result.opset() };
     let verdict = measure::refusal(build.as_ref()).or_else(|| judge.verdict(accuracy.as_ref()));
     let written = verdict.is_none() || job.force;
     if written {
         diags.extend(clock.time("write", || output.commit())?);
-        if let Some(path) = &job.write_plan {
-            write_whole(path, &[sheet.text().as_bytes()])?;
-        }
+    }
+    // What is refused is changed by its plan.
+    if let Some(path) = &job.write_plan {
+        write_whole(path, &[sheet.text().as_bytes()])?;
     }
     if composed.choices.iter().all(|c| c.role.is_float()) {
         let message = "no node computes in INT8: the result is the model, simplified";
@@ -202,15 +219,18 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         output: job.output.display().to_string(),
         written,
         refused_for: verdict,
+        plan_file: job.write_plan.as_ref().map(|path| path.display().to_string()),
         recipe,
         nodes: Change { before: before.nodes, after: after.nodes },
         bytes: Change { before: before.bytes, after: after.bytes },
         opset: Change { before: before.opset, after: after.opset },
-        samples: source.as_ref().map(|s| s.len()),
-        random_samples: source.as_ref().is_some_and(|s| s.is_random()),
+        samples: source.as_ref().map(Source::len),
+        held_out: divided.as_ref().map(|d| d.held_out),
+        random_samples: source.as_ref().is_some_and(Source::is_random),
         plan: measure::plan_rows(&sheet),
         sensitivity: measure::rows(composer.float(), ranked.as_deref().unwrap_or_default(), &composed),
         accuracy: accuracy.as_ref().map(measure::accuracy_report),
+        put_back,
         kernels,
         build,
         race,
@@ -220,6 +240,16 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         peak_anonymous_bytes: memory.peak(),
         diags: diags.unique(),
     })
+}
+
+/// Whether there is anything to measure bounds on.
+fn measurable(job: &QuantizeJob) -> Result<()> {
+    let samples = job.evidence.calibration.is_some() || job.evidence.random;
+    if !job.bounds.is_asked() || !job.verify || samples {
+        return Ok(());
+    }
+    Err(Error::new("there are no samples on which --min-sqnr and --max-drop could be measured")
+        .with_help("give some with --calibration"))
 }
 
 fn remark_bodies(model: &Model, table: &Quantized, diags: &mut Diags) {
@@ -232,14 +262,15 @@ fn remark_bodies(model: &Model, table: &Quantized, diags: &mut Diags) {
 }
 
 fn rank(
-    float: &Model,
+    composer: &Composer<'_>,
     composed: &Composed,
-    judge: &Judge<'_>,
+    fitted: Option<&Source>,
+    runtime: &dyn Runtime,
     progress: &mut dyn Progress,
 ) -> Result<Vec<Sensitivity>> {
-    let Some(source) = judge.source else { return Ok(Vec::new()) };
+    let Some(source) = fitted else { return Ok(Vec::new()) };
     let mut tell = |at| progress.begin(Step::Rank(at, RANKED_SAMPLES.min(source.len())));
-    sensitivities(float, &composed.places, source, RANKED_SAMPLES, judge.runtime, &mut tell)
+    sensitivities(composer.float(), &composed.places, source, RANKED_SAMPLES, runtime, &mut tell)
 }
 
 impl QuantizeJob {

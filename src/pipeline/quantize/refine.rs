@@ -42,13 +42,14 @@ impl Candidate<'_> {
 /// The best model that the options allow, what makes it from now on, and its accuracy where it was measured for the choice.
 pub(super) fn refined<'a>(
     judge: &Judge<'_>,
+    fitted: Option<&Source>,
     composer: Composer<'a>,
     composed: Composed,
     clock: &mut Clock,
     diags: &mut Diags,
     progress: &mut dyn Progress,
 ) -> Result<(Composer<'a>, Composed, Option<Accuracy>)> {
-    let Some(source) = judge.source else { return Ok((composer, composed, None)) };
+    let Some(source) = fitted else { return Ok((composer, composed, None)) };
     let (job, by) = (judge.job, (source, judge.runtime));
     let mut all = vec![Candidate { composer, composed, rounds: false, corrects: false }];
     if job.adaptive_rounding {

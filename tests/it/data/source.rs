@@ -42,6 +42,22 @@ fn the_seed_chooses_the_order_and_with_it_the_selection() {
 }
 
 #[test]
+fn a_part_is_a_source_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    archives(folder.path(), 6);
+    let whole = open(folder.path(), X, "").unwrap();
+    let all = labels(&whole);
+    let (first, rest) = (whole.part(0..4), whole.part(4..6));
+    assert_eq!((labels(&first), labels(&rest)), (all[..4].to_vec(), all[4..].to_vec()));
+    assert_eq!((rest.len(), labels(&rest.part(1..2))), (2, all[5..].to_vec()));
+    let digest = |source: &Source| source.digest().unwrap();
+    assert_ne!(digest(&first), digest(&whole));
+    assert_ne!(digest(&rest), digest(&first));
+    assert_eq!(digest(&whole.part(0..6)), digest(&whole));
+    assert_eq!(digest(&open(folder.path(), X, "held_out = 2").unwrap()), digest(&whole));
+}
+
+#[test]
 fn samples_are_read_again_at_every_call_and_only_when_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     archives(folder.path(), 3);

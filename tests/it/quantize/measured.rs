@@ -208,3 +208,26 @@ fn products_are_ranked_by_what_they_lose() {
     let want = 10.0 * (signal / error).log10();
     assert!((ranked[1].sqnr_db - want).abs() < 0.2, "{} {want}", ranked[1].sqnr_db);
 }
+
+/// Of two tables with the same rows, one is looked up where a column has an outlier.
+#[test]
+fn tables_are_ranked_by_the_rows_that_are_looked_up() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[n,4] x) => (float[n,4,2] y, float[n,4,2] z, float[n,2] p)\n\
+        <float[3,2] t = {0.3, 0.7, 0.6, -0.2, 100, 100}, float[3,2] u = {0.3, 0.7, 0.6, -0.2, 1, 1},\n\
+         float one = {1}, float[4,2] w = {1, -1, 0.5, 2, 0.25, -0.75, 3, 1}>\n\
+        { c = Clip (x, , one)\n a = Relu (c)\n i = Cast <to = 7> (a)\n\
+          [coarse] y = Gather (t, i)\n [fine] z = Gather (u, i)\n [product] p = MatMul (x, w) }";
+    let float = model(text);
+    let table = Target::named("ort-cpu").unwrap().quantized.unwrap();
+    let choices = choose(&float.graph, &table, &Default::default()).unwrap();
+    let ranges = wanted(&float.graph, &choices).into_iter().map(|v| (v, (-3.0, 3.0))).collect();
+    let places = plan(&float.graph, &choices, &table, &ranges, Grid::SIGNED).unwrap();
+    let folder = samples();
+    let source = open(folder.path(), &float);
+    let ranked = sensitivities(&float, &places, &source, SAMPLES, onnx_runtime(), &mut |_| {}).unwrap();
+    let names: Vec<String> = ranked.iter().map(|s| float.graph.label(s.node)).collect();
+    assert_eq!((&*names[0], names.len()), ("coarse", 3));
+    let of = |name: &str| ranked[names.iter().position(|n| n == name).unwrap()].sqnr_db;
+    assert!(of("coarse") < 15.0 && of("fine") > 40.0, "{ranked:?}");
+}

@@ -3,6 +3,7 @@
 mod bounds;
 mod corners;
 mod data;
+mod held_out;
 mod models;
 mod plans;
 mod result;

@@ -169,8 +169,14 @@ fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
         "--no-bias-correction",
         "--max-samples",
         "3",
+        "--held-out",
+        "1",
         "--min-sqnr",
         "5",
+        "--max-drop",
+        "top1=0.5,cosine=0.25",
+        "--max-drop",
+        "top1=0.75",
     ];
     let printed = place.run(&[&["quantize", "--print-recipe"], &options[..]].concat());
     assert_eq!((printed.code, printed.err.as_str()), (0, ""));
@@ -178,11 +184,14 @@ fn a_recipe_says_what_a_run_would_do_and_its_report_embeds_it() {
     let Step::Quantize(step) = &recipe.steps[0] else { panic!("{:?}", recipe.steps) };
     assert_eq!((step.weight_bits, step.smooth, step.bias_correction), (7, false, false));
     assert_eq!((step.min_sqnr_db, &*step.keep_float), (Some(5.0), &["up".to_owned()][..]));
-    assert_eq!(recipe.data.as_ref().unwrap().max_samples, Some(3));
+    let drops: Vec<(&str, f64)> = step.max_drop.iter().map(|(m, most)| (m.as_str(), *most)).collect();
+    assert_eq!(drops, [("cosine", 0.25), ("top1", 0.5)]);
+    let data = recipe.data.as_ref().unwrap();
+    assert_eq!((data.max_samples, data.held_out), (Some(3), Some(1)));
     assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
 
     let run = ["quantize", "mlp.onnx", "-o", "q.onnx", "--no-bench", "--json"];
     let report = place.run(&[&run[..], &options].concat()).json();
     assert_eq!(serde_json::from_value::<Recipe>(report["recipe"].clone()).unwrap(), recipe);
-    assert_eq!(report["samples"], 3);
+    assert_eq!((&report["samples"], &report["held_out"]), (&3.into(), &1.into()));
 }

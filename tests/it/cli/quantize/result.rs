@@ -188,3 +188,46 @@ fn external_weights_are_read_and_written() {
         assert_eq!(count(&loaded(&place, output), "QuantizeLinear"), 1);
     }
 }
+
+#[test]
+fn a_compiler_that_is_not_there_is_missed_before_anything_is_done() {
+    let place = place();
+    let quantize = ["quantize", "none.onnx", "-o", "q.onnx", "--random-data", "--build"];
+    for (target, python, says) in [
+        ("tensorrt-rtx", "no/such/python", "no/such/python"),
+        // It is a program, and has no module.
+        ("tensorrt", "false", "--python names the Python"),
+        ("ort-cpu", "python3", "no compiler"),
+    ] {
+        let ran = place.run(&[&quantize[..], &["--target", target, "--python", python]].concat());
+        let errors = ran.err.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!((ran.code, errors), (1, 1), "{}", ran.err);
+        assert!(ran.err.contains(says) && !ran.err.contains("none.onnx"), "{target}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_report_keeps_to_100_columns_and_the_rest_names_in_full() {
+    let place = place();
+    let long = |of: &str| format!("/model/encoder/{}{of}/MatMul_with_a_name", "block.attention/".repeat(8));
+    let mut text = super::transformer();
+    for (of, node) in [("query", "[query]"), ("out", "[out]"), ("sum", "[sum]")] {
+        text = text.replace(node, &format!("[\"{}\"]", long(of)));
+    }
+    let output = format!("{}y", "sentence_embedding.".repeat(6));
+    text = text
+        .replace("S,8] y)", &format!("S,8] \"{output}\")"))
+        .replace(" y = ", &format!(" \"{output}\" = "));
+    place.model("transformer.onnx", &text);
+    for more in [&[][..], &["--verbose"]] {
+        let ran = on_samples(&place, "transformer", "tensorrt", more);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        for line in ran.out.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        assert!(ran.out.contains('…') && !ran.out.contains(&long("out")), "{}", ran.out);
+    }
+    let report = on_samples(&place, "transformer", "tensorrt", &["--json"]).json();
+    assert!(report["plan"].as_array().unwrap().iter().any(|p| p["node"] == long("out").as_str()));
+    assert_eq!(report["accuracy"]["outputs"][0]["name"], output.as_str());
+}
