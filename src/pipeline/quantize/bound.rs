@@ -9,6 +9,8 @@ use crate::error::Result;
 use crate::pipeline::progress::Progress;
 use crate::quantize::{Accuracy, Bounds, Sensitivity};
 
+const ACCURACY: &str = "a bound needs it (--min-sqnr, --max-drop)";
+
 /// What is to be reached.
 pub(super) struct Bound<'a, 'j> {
     pub(super) judge: &'a Judge<'j>,
@@ -18,7 +20,8 @@ pub(super) struct Bound<'a, 'j> {
 }
 
 /// A model that reaches the bounds.
-pub(super) struct Reached {
+pub(super) struct Reached<'c> {
+    pub(super) composer: Composer<'c>,
     pub(super) composed: Composed,
     pub(super) accuracy: Accuracy,
     /// Nodes that went back.
@@ -27,12 +30,12 @@ pub(super) struct Reached {
 
 impl Bound<'_, '_> {
     /// The model that reaches the bounds; `None` where they are reached already, or cannot be.
-    pub(super) fn reach(
+    pub(super) fn reach<'c>(
         &self,
-        composer: &Composer<'_>,
+        composer: &Composer<'c>,
         reached: &Accuracy,
         progress: &mut dyn Progress,
-    ) -> Result<Option<Reached>> {
+    ) -> Result<Option<Reached<'c>>> {
         let holds = |accuracy: &Accuracy| self.bounds.missed(accuracy).is_none();
         if !self.bounds.is_asked() || self.bounds.unmeasured(reached).is_some() || holds(reached) {
             return Ok(None);
@@ -45,11 +48,12 @@ impl Bound<'_, '_> {
                 None => (few * 2).clamp(1, self.ranked.len()),
                 Some(enough) => few + (enough - few) / 2,
             };
-            let composed = composer.without(self.ranked[..nodes].iter().map(|s| s.node))?;
+            let (composer, composed) =
+                composer.without(self.ranked[..nodes].iter().map(|s| s.node), ACCURACY)?;
             let Some(accuracy) = self.judge.accuracy(&composed.model, progress)? else { return Ok(None) };
             if holds(&accuracy) {
                 enough = Some(nodes);
-                best = Some(Reached { composed, accuracy, nodes });
+                best = Some(Reached { composer, composed, accuracy, nodes });
             } else {
                 few = nodes;
             }

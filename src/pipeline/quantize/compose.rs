@@ -30,7 +30,6 @@ const PLANNED: &str = "the plan says so";
 const NOT_FINITE: &str = "a weight, bias or table of it is not finite";
 const UNKNOWN: &str = "no range is known of one of its values";
 const ZEROS: &str = "one of its values was zero in every sample";
-const ACCURACY: &str = "a bound needs it (--min-sqnr, --max-drop)";
 
 /// Makes quantized models of one float model.
 #[derive(Clone)]
@@ -243,11 +242,16 @@ impl<'a> Composer<'a> {
         self.corrections.iter().filter(|c| products.contains(&c.node)).cloned().collect()
     }
 
-    /// The same, with some nodes left in floats too.
-    pub(super) fn without(&self, nodes: impl IntoIterator<Item = NodeId>) -> Result<Composed> {
+    /// The same, with some nodes left in floats too, for this reason.
+    pub(super) fn without(
+        &self,
+        nodes: impl IntoIterator<Item = NodeId>,
+        why: &'static str,
+    ) -> Result<(Self, Composed)> {
         let mut other = self.clone();
-        other.kept.extend(nodes.into_iter().map(|node| (node, ACCURACY)));
-        other.compose()
+        other.kept.extend(nodes.into_iter().map(|node| (node, why)));
+        let composed = other.compose()?;
+        Ok((other, composed))
     }
 
     /// Gives a place the numbers that were chosen for it, where its scales are still those.

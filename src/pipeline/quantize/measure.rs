@@ -107,11 +107,31 @@ impl<'a> Judge<'a> {
         Ok(Some(self.table.kernels.iter().map(row).filter(|r| !r.planned.is_empty()).collect()))
     }
 
-    /// Times the original and the result in turn; `None` without samples, or where the target is another runtime.
+    /// Times the original and a model in turn; `None` without samples, or where the target is another runtime.
+    pub(super) fn race_of(
+        &self,
+        model: &Model,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<QuantizedRace>> {
+        let original = Subject { model: self.original, source: source_of(&self.job.input, self.original)? };
+        self.timed(&original, model, progress)
+    }
+
+    /// As [`Judge::race_of`], of two models.
     pub(super) fn race(
         &self,
-        result: &Model,
-        judged: Source,
+        a: &Model,
+        b: &Model,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<QuantizedRace>> {
+        let (_folder, source) = aside(a)?;
+        self.timed(&Subject { model: a, source }, b, progress)
+    }
+
+    fn timed(
+        &self,
+        a: &Subject<'_>,
+        b: &Model,
         progress: &mut dyn Progress,
     ) -> Result<Option<QuantizedRace>> {
         let Some(samples) = self.source.filter(|_| !self.table.kernels.is_empty()) else { return Ok(None) };
@@ -123,10 +143,10 @@ impl<'a> Judge<'a> {
             warmup: WARMUP,
             limit: TIME,
         };
-        let a = Subject { model: self.original, source: source_of(&self.job.input, self.original)? };
-        let b = Subject { model: result, source: judged };
+        let (_folder, source) = aside(b)?;
+        let b = Subject { model: b, source };
         let mut tell = |at| progress.begin(Step::Time(at, PAIRS));
-        let times = bench_on(&sets, [&a, &b], &options, self.runtime, &mut tell)?;
+        let times = bench_on(&sets, [a, &b], &options, self.runtime, &mut tell)?;
         Ok(Figures::of(&times).map(|figures| QuantizedRace {
             runtime: self.runtime.name().to_owned(),
             pairs: times.pairs.len(),
@@ -136,16 +156,6 @@ impl<'a> Judge<'a> {
             ratio_interval: figures.interval.map(|(low, high)| [Number(low), Number(high)]),
             verdict: Race::of(figures.interval),
         }))
-    }
-
-    /// As [`Judge::race`], of a model that is nowhere yet.
-    pub(super) fn race_of(
-        &self,
-        model: &Model,
-        progress: &mut dyn Progress,
-    ) -> Result<Option<QuantizedRace>> {
-        let (_folder, file) = aside(model)?;
-        self.race(model, file, progress)
     }
 
     /// Why a result is not to be written.

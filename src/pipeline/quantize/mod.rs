@@ -8,10 +8,12 @@
 //! | `compose` | choices, plan and placement; which nodes stay floats |
 //! | `refine` | weights and biases chosen by the samples, where the outputs gain by it |
 //! | `measure` | how accurate, how fast, and on which kernels the result runs |
+//! | `faster` | kinds of nodes that go back to floats where INT8 is not faster |
 //! | `bound` | nodes that go back to floats until the outputs are accurate enough |
 
 mod bound;
 mod compose;
+mod faster;
 mod held_out;
 mod measure;
 mod prepare;
@@ -38,6 +40,7 @@ use crate::runtime::{Preferences, Runtime, find};
 use crate::target::{Quantized, Target};
 use bound::{Bound, Reached};
 use compose::{Composed, Composer};
+use faster::faster;
 use measure::Judge;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -152,7 +155,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
     let judged = divided.as_ref().map(|d| &d.judged);
     let judge = Judge::new(job, table, runtime, &original, judged);
-    let (composer, mut composed, mut accuracy) =
+    let (mut composer, mut composed, mut accuracy) =
         refine::refined(&judge, fitted, composer, composed, &mut clock, &mut diags, progress)?;
     let (mut ranked, mut put_back) = (None, None);
     if job.verify {
@@ -164,9 +167,24 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
             let bound =
                 Bound { judge: &judge, bounds: &job.bounds, ranked: ranked.as_deref().unwrap_or_default() };
             let better = clock.time("bound", || bound.reach(&composer, reached, progress))?;
-            if let Some(Reached { composed: better, accuracy: measured, nodes }) = better {
+            if let Some(Reached { composer: kept, composed: better, accuracy: measured, nodes }) = better {
+                composer = kept;
                 let all = std::mem::replace(&mut composed, better);
                 put_back = Some((nodes, all.model, accuracy.replace(measured)));
+            }
+        }
+    }
+    let mut race = None;
+    if job.bench {
+        race = clock.time("bench", || judge.race_of(&composed.model, progress))?;
+        let faster = race.as_ref().map(|race| {
+            clock.time("bench", || faster(&judge, &composer, &composed, race, &mut diags, progress))
+        });
+        if let Some(held) = faster.transpose()?.flatten() {
+            (composer, composed) = held;
+            race = clock.time("bench", || judge.race_of(&composed.model, progress))?;
+            if job.verify {
+                accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
             }
         }
     }
@@ -185,11 +203,6 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         .map(|python| clock.time("build", || super::build::build(result, &job.input, &job.target, python)));
     let build = build.transpose()?;
     let kernels = kernels.or_else(|| measure::listed(&composed, build.as_ref()?));
-    let race = if job.bench {
-        clock.time("bench", || judge.race(result, output.source()?, progress))?
-    } else {
-        None
-    };
     let put_back = put_back.map(|(nodes, all, accuracy)| {
         Ok::<_, Error>(PutBack {
             nodes,

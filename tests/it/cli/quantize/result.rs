@@ -147,7 +147,7 @@ fn two_runs_write_the_same_bytes() {
 fn standard_input_and_output_serve_too() {
     let place = place();
     quantized(&place, "mlp", "ort-cpu", &[]);
-    let common = ["--target", "ort-cpu", "--calibration", "mlp"];
+    let common = ["--target", "ort-cpu", "--calibration", "mlp", "--no-bench"];
     let mut command = place.command(&[&["quantize", "-", "-o", "-"][..], &common].concat());
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
