@@ -13,8 +13,10 @@
 //! `softcap`, and a `Softmax` of half precision between casts to `float` and back
 //! `softmax_precision`. Keys and values that are repeated for groups of heads are read before that by `Attention`. Where
 //! windows have masks of their own, the product is seen as `[batch, windows, heads, …]` for a moment: then windows count
-//! as heads. Heads may be among the batches of operands of rank 3, as they are in multiplied products of batches: then
-//! each counts as a batch of one head. A constant for each head that its product is multiplied with goes to the queries.
+//! as heads. Heads may be among the batches of operands of rank 3, as they are in multiplied products of batches. Where
+//! the product is seen with its heads apart while it is masked, or a mask of each batch is repeated for its heads and put among
+//! batches, they become heads again and the mask is read as it was; elsewhere each counts as a batch of one head. A
+//! constant for each head that its product is multiplied with goes to the queries.
 //!
 //! Reassociates. Of a row whose mask is the lowest number of its type throughout, the formula answers the mean, and
 //! ONNX Runtime's `Attention` 0. So a mask that may hold that, or half of it, is raised to a quarter of it by one `Max`
@@ -35,6 +37,7 @@
 //! to be one that the node answers 0 for.
 
 mod emit;
+mod fold;
 mod heads;
 mod mask;
 mod operand;
