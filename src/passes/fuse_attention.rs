@@ -49,9 +49,11 @@ mod window;
 
 use crate::error::Result;
 use crate::ir::{Model, NodeId, OpId};
+use crate::require;
 use crate::rewrite::{
     Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, settle,
 };
+use crate::tensor::DType;
 use scores::Formula;
 
 /// See the [module](self).
@@ -63,7 +65,7 @@ pub fn pass() -> Work {
     Work::whole(FuseAttention)
 }
 
-const ATTENTION: OpId = OpId::onnx("Attention");
+pub(super) const ATTENTION: OpId = OpId::onnx("Attention");
 const MULTI_HEAD: OpId = OpId::microsoft("MultiHeadAttention");
 
 const META: Meta = Meta {
@@ -104,4 +106,18 @@ impl Rule for Written {
         }
         (self.0)(cx, &Formula::read(cx, node)?)
     }
+}
+
+/// The formula as ONNX's node, which reads keys and values once for their group, where groups of queries share them, single
+/// precision is computed, and there may be fewer queries than keys.
+pub(super) fn of_groups(cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
+    let formula = Formula::read(cx, node)?;
+    if formula.key.ungrouped(cx).and(formula.value.ungrouped(cx)).is_none() {
+        return Err(Miss::Silent);
+    }
+    require!(formula.dtype == DType::F32, formula.product, "the type is not that of the measurements");
+    let times = [&formula.query, &formula.key].map(|operand| operand.shape(cx));
+    let [Some(queries), Some(keys)] = times else { return Err(Miss::Silent) };
+    require!(!queries[2].same(&keys[2]).is_proven(), formula.product, "there are as many queries as keys");
+    emit::apart(cx, &formula)
 }

@@ -44,11 +44,12 @@ fn side_by_side(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
 }
 
 /// As ONNX has it since opset 23, of operands with their heads apart.
-fn apart(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
+pub(super) fn apart(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
     let few = f.key.ungrouped(cx).zip(f.value.ungrouped(cx)).filter(|_| f.fold.is_none());
     let (key, value) = few.unwrap_or((f.key, f.value));
+    let f = &Formula { key, value, ..f.clone() };
     let mut patch = Patch::new();
-    let operands = windowed(&mut patch, f, [f.query, key, value]);
+    let operands = windowed(&mut patch, f, [f.query, f.key, f.value]);
     let result = attend(cx, f, &mut patch, operands)?;
     let result = f.fold.iter().fold(result, |result, fold| fold.part(&mut patch, result));
     let result = if f.query.is_one_head() { without_head(&mut patch, result) } else { result };

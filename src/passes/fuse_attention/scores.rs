@@ -16,6 +16,7 @@ const LONGEST: usize = 12;
 const NOTHING: f64 = -1e20;
 
 /// All that the formula reads.
+#[derive(Clone)]
 pub(super) struct Formula {
     /// What the last product returns.
     pub(super) output: ValueId,

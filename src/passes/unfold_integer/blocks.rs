@@ -16,7 +16,11 @@ pub(super) fn matmul(f: &mut Formula<'_>) -> Result<Ref, Miss> {
     if let Some(groups) = groups {
         let bytes = zeros.is_some_and(|zeros| f.cx.graph.dtype(zeros) == Some(DType::U8));
         // Up to 1.31.1 on a CPU it computes as if they were 8.
-        require!(!bytes || packed.is_around_middle(), zeros, "ONNX Runtime reads no packed zero points of groups");
+        require!(
+            !bytes || packed.is_around_middle(),
+            zeros,
+            "ONNX Runtime reads no packed zero points of groups"
+        );
         // Up to 1.31.1 on a CPU it reads them as if they were of four bits.
         require!(packed.bits() != 2, groups, "ONNX Runtime reads no weights of two bits in groups");
     }
