@@ -13,8 +13,10 @@
 //! `softcap`, and a `Softmax` of half precision between casts to `float` and back
 //! `softmax_precision`. Keys and values that are repeated for groups of heads are read before that by `Attention`. Where
 //! windows have masks of their own, the product is seen as `[batch, windows, heads, …]` for a moment: then windows count
-//! as heads. Heads may be among the batches of operands of rank 3, as they are in multiplied products of batches: then
-//! each counts as a batch of one head. A constant for each head that its product is multiplied with goes to the queries.
+//! as heads. Heads may be among the batches of operands of rank 3, as they are in multiplied products of batches. Where
+//! the product is seen with its heads apart while it is masked, or a mask of each batch is repeated for its heads and put among
+//! batches, they become heads again and the mask is read as it was; elsewhere each counts as a batch of one head. A
+//! constant for each head that its product is multiplied with goes to the queries.
 //!
 //! Reassociates. Of a row whose mask is the lowest number of its type throughout, the formula answers the mean, and
 //! ONNX Runtime's `Attention` 0. So a mask that may hold that, or half of it, is raised to a quarter of it by one `Max`
@@ -35,6 +37,7 @@
 //! to be one that the node answers 0 for.
 
 mod emit;
+mod fold;
 mod heads;
 mod mask;
 mod operand;
@@ -46,9 +49,11 @@ mod window;
 
 use crate::error::Result;
 use crate::ir::{Model, NodeId, OpId};
+use crate::require;
 use crate::rewrite::{
     Context, Exactness, Meta, Miss, Pass, PassContext, PassStats, Patch, Rule, Work, settle,
 };
+use crate::tensor::DType;
 use scores::Formula;
 
 /// See the [module](self).
@@ -60,7 +65,7 @@ pub fn pass() -> Work {
     Work::whole(FuseAttention)
 }
 
-const ATTENTION: OpId = OpId::onnx("Attention");
+pub(super) const ATTENTION: OpId = OpId::onnx("Attention");
 const MULTI_HEAD: OpId = OpId::microsoft("MultiHeadAttention");
 
 const META: Meta = Meta {
@@ -101,4 +106,18 @@ impl Rule for Written {
         }
         (self.0)(cx, &Formula::read(cx, node)?)
     }
+}
+
+/// The formula as ONNX's node, which reads keys and values once for their group, where groups of queries share them, single
+/// precision is computed, and there may be fewer queries than keys.
+pub(super) fn of_groups(cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
+    let formula = Formula::read(cx, node)?;
+    if formula.key.ungrouped(cx).and(formula.value.ungrouped(cx)).is_none() {
+        return Err(Miss::Silent);
+    }
+    require!(formula.dtype == DType::F32, formula.product, "the type is not that of the measurements");
+    let times = [&formula.query, &formula.key].map(|operand| operand.shape(cx));
+    let [Some(queries), Some(keys)] = times else { return Err(Miss::Silent) };
+    require!(!queries[2].same(&keys[2]).is_proven(), formula.product, "there are as many queries as keys");
+    emit::apart(cx, &formula)
 }

@@ -73,6 +73,7 @@ pub mod remove_sequences;
 pub mod fold_uniform;
 pub mod skip_monotone;
 pub mod merge_reduces;
+pub mod fuse_grouped_attention;
 pub mod fuse_attention;
 pub mod fuse_rotary;
 pub mod fuse_embed_norm;

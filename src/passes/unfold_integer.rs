@@ -20,7 +20,8 @@
 //!
 //! Refused: a zero point for each row, longer sums that are read as whole numbers, shapes that are not known; of
 //! `MatMulNBits` weights, zero points and groups that are no constants, groups that are not as large as blocks, packed
-//! zero points of groups, which ONNX Runtime takes for 8, and rows that end within a block.
+//! zero points of groups that are not 8, for which ONNX Runtime takes them all the same, groups of numbers of two bits, which
+//! it reads as numbers of four, and rows that end within a block.
 
 mod blocks;
 mod dynamic;

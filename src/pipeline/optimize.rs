@@ -238,10 +238,16 @@ fn may_write(status: Status, proof: &Proof) -> bool {
     }
 }
 
-/// How much the passes called `fuse-…` have made.
+/// How much the passes called `fuse-…` have made, `fuse-grouped-…` being more of the same.
 fn fused(outcome: &Outcome) -> BTreeMap<String, usize> {
-    let made = |ran: &Ran| Some((ran.id.strip_prefix("fuse-")?.to_owned(), ran.stats.applied));
-    outcome.passes.iter().filter_map(made).filter(|(_, count)| *count > 0).collect()
+    let mut made = BTreeMap::new();
+    for ran in outcome.passes.iter().filter(|ran| ran.stats.applied > 0) {
+        if let Some(what) = ran.id.strip_prefix("fuse-") {
+            let what = what.strip_prefix("grouped-").unwrap_or(what);
+            *made.entry(what.to_owned()).or_default() += ran.stats.applied;
+        }
+    }
+    made
 }
 
 fn not_proved(outcome: &Outcome, status: Status, reason: &str) -> Verdict {

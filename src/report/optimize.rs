@@ -63,7 +63,7 @@ pub struct OptimizeReport {
     pub changes: u64,
     /// How often the passes went over the model until nothing changed.
     pub sweeps: usize,
-    /// What the passes called `fuse-…` have made, by what follows in their name.
+    /// What the passes called `fuse-…` and `fuse-grouped-…` have made, by what follows in their name.
     pub fused: BTreeMap<String, usize>,
     /// Every pass that was run, in order.
     pub passes: Vec<PassReport>,

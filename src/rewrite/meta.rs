@@ -22,7 +22,9 @@ pub struct Meta {
 impl Meta {
     /// Whether the target's runtimes take no less time for what it makes than for what it replaces.
     pub fn is_slower_on(&self, target: &Target) -> bool {
-        target.held_back.iter().any(|id| id == self.id) || self.emits.iter().any(|op| target.expands(*op))
+        let listed = |ids: &[String]| ids.iter().any(|id| id == self.id);
+        let expanded = || self.emits.iter().any(|op| target.expands(*op));
+        listed(&target.held_back) || (expanded() && !listed(&target.gains))
     }
 }
 

@@ -44,8 +44,9 @@ fn meets(limit: &Limit, node: &Asked<'_>, known: &dyn Fn(ValueId) -> bool) -> bo
         types && limit.without().all(|(of, set)| !node.types(of).iter().any(|word| set.contains(word)));
     let attrs =
         limit.attr.iter().all(|(name, allowed)| attr(node, name).is_none_or(|v| admitted(&v, allowed)));
+    let words = limit.words.iter().all(|(name, words)| node.node.attr(name).is_none_or(|v| holds(v, words)));
     let repeated = limit.repeated.split_whitespace().all(|name| node.node.attr(name).is_none_or(repeats));
-    ranks && constant && fixed && absent && present && types && attrs && repeated
+    ranks && constant && fixed && absent && present && types && attrs && words && repeated
 }
 
 /// An attribute as the tables write it; what ONNX says that absence means where it is absent.
@@ -65,6 +66,15 @@ fn attr(node: &Asked<'_>, name: &str) -> Option<String> {
             AttrDefault::Ints(v) => Some(list(v)),
             AttrDefault::Floats(_) | AttrDefault::Strings(_) => None,
         },
+    }
+}
+
+/// Whether a list of strings has none but these words.
+fn holds(list: &Attr, words: &str) -> bool {
+    let known = |item: &[u8]| words.split_whitespace().any(|word| word.as_bytes() == item);
+    match list {
+        Attr::Strings(items) => items.iter().all(|item| known(item)),
+        _ => true,
     }
 }
 

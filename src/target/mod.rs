@@ -53,6 +53,8 @@ pub struct Target {
     pub expanded: Vec<String>,
     /// Passes whose results its runtimes gain nothing by, or lose: they run by name only.
     pub held_back: Vec<String>,
+    /// Passes that run although they add such ops: they fire only where its runtimes gain by it.
+    pub gains: Vec<String>,
     /// Whether its compiler lets a matrix product write each number where the reshapes and transpositions behind it move
     /// it, and computes products of one input at once. It does while rows stay in order and nothing else lies between.
     pub places_products: bool,
@@ -205,6 +207,8 @@ struct Written {
     #[serde(default)]
     held_back: Vec<String>,
     #[serde(default)]
+    gains: Vec<String>,
+    #[serde(default)]
     places_products: bool,
     #[serde(default)]
     pools_normalized: bool,
@@ -304,6 +308,7 @@ impl Target {
             takes_newer: written.takes_newer,
             expanded: written.expanded,
             held_back: written.held_back,
+            gains: written.gains,
             places_products: written.places_products,
             pools_normalized: written.pools_normalized,
             widens_bytes: written.widens_bytes,

@@ -111,6 +111,9 @@ pub struct Limit {
     /// number of equal ones as `1*`.
     #[serde(default)]
     pub attr: BTreeMap<String, Vec<String>>,
+    /// Words that the lists of strings of an attribute may hold, separated by blanks.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
     /// Attributes whose lists must say the same in their second half as in their first.
     #[serde(default)]
     pub repeated: String,

@@ -1,10 +1,10 @@
 //! The formula as one node.
 
+use super::fold::reshaped;
 use super::heads::{Flat, Flats, merged};
 use super::mask::{self, Emitted, Taker};
 use super::operand::{HEADS_FIRST, Operand, transposed};
 use super::scores::Formula;
-use super::window::reshaped;
 use super::{ATTENTION, MULTI_HEAD};
 use crate::ir::Dim;
 use crate::require;
@@ -23,7 +23,7 @@ const CONTRIB: Taker = Taker { least_rank: 4, zeroes: false };
 
 /// Operands as they are before they are split into heads, and the value behind the heads put together.
 fn flats(cx: &Context<'_>, f: &Formula) -> Option<[Flat; 3]> {
-    if f.windows.is_some() || f.head_scales.is_some() {
+    if f.fold.is_some() || f.head_scales.is_some() {
         return None;
     }
     Some([Flat::read(cx, &f.query)?, Flat::read(cx, &f.key)?, Flat::read(cx, &f.value)?])
@@ -44,13 +44,14 @@ fn side_by_side(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
 }
 
 /// As ONNX has it since opset 23, of operands with their heads apart.
-fn apart(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
-    let few = f.key.ungrouped(cx).zip(f.value.ungrouped(cx)).filter(|_| f.windows.is_none());
+pub(super) fn apart(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
+    let few = f.key.ungrouped(cx).zip(f.value.ungrouped(cx)).filter(|_| f.fold.is_none());
     let (key, value) = few.unwrap_or((f.key, f.value));
+    let f = &Formula { key, value, ..f.clone() };
     let mut patch = Patch::new();
-    let operands = windowed(&mut patch, f, [f.query, key, value]);
+    let operands = windowed(&mut patch, f, [f.query, f.key, f.value]);
     let result = attend(cx, f, &mut patch, operands)?;
-    let result = f.windows.iter().fold(result, |result, windows| windows.part(&mut patch, result));
+    let result = f.fold.iter().fold(result, |result, fold| fold.part(&mut patch, result));
     let result = if f.query.is_one_head() { without_head(&mut patch, result) } else { result };
     patch.replace(f.output, result);
     Ok(patch)
@@ -81,7 +82,7 @@ fn multi_head(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
     require!(f.softcap.is_none(), f.product, "MultiHeadAttention does not bound scores");
     let unknown = || Miss::because("the number and size of heads is not known", f.output);
     let heads = fixed(cx, &f.query, 1).ok_or_else(unknown)?;
-    let heads = f.windows.as_ref().map_or(heads, |windows| windows.all_heads);
+    let heads = f.fold.map_or(heads, |fold| fold.all_heads);
     let sizes = [&f.query, &f.value].map(|operand| fixed(cx, operand, 3));
     let [Some(size), Some(value_size)] = sizes else { return Err(unknown()) };
     let mut patch = Patch::new();
@@ -113,17 +114,18 @@ fn multi_head(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
 
 /// The result with its heads side by side, in place of the output or of what puts its heads side by side.
 fn replaced(cx: &Context<'_>, f: &Formula, mut patch: Patch, result: Ref, [heads, size]: [i64; 2]) -> Patch {
-    if f.query.is_one_head() {
+    if f.query.is_one_head() && f.fold.is_none() {
         patch.replace(f.output, result);
         return patch;
     }
-    if let Some(output) = merged(cx, f.output).filter(|_| f.windows.is_none()) {
+    if let Some(output) = merged(cx, f.output).filter(|_| f.fold.is_none()) {
         patch.replace(output, result);
         return patch;
     }
     let split = reshaped(&mut patch, result, &[0, 0, heads, size]);
     let result = transposed(&mut patch, split, HEADS_FIRST);
-    let result = f.windows.iter().fold(result, |result, windows| windows.part(&mut patch, result));
+    let result = f.fold.iter().fold(result, |result, fold| fold.part(&mut patch, result));
+    let result = if f.query.is_one_head() { without_head(&mut patch, result) } else { result };
     patch.replace(f.output, result);
     patch
 }
@@ -133,14 +135,14 @@ fn flat_operands(patch: &mut Patch, flats: &[Flat; 3]) -> [Ref; 3] {
     flats.each_ref().map(|flat| splits.emit(patch, flat))
 }
 
-/// Operands, with windows among their heads where there are windows.
+/// Operands, with what is seen apart from their batches among their heads.
 fn windowed(patch: &mut Patch, f: &Formula, operands: [Operand; 3]) -> [Ref; 3] {
     let mut scales = f.head_scales;
     operands.map(|operand| {
         let value = operand.emit(patch);
         // The queries come first.
         let value = scales.take().map_or(value, |scales| patch.node("Mul", [value, scales.into()]));
-        f.windows.iter().fold(value, |value, windows| windows.join(patch, value))
+        f.fold.iter().fold(value, |value, fold| fold.join(patch, value))
     })
 }
 

@@ -3,6 +3,7 @@
 use super::operand::with_head;
 use super::rows::{self, Emptied};
 use super::scores::{Formula, Mask};
+use super::window;
 use crate::ir::{Dim, ValueId};
 use crate::passes::range::{Range, largest};
 use crate::require;
@@ -11,6 +12,11 @@ use crate::tensor::Tensor;
 
 /// Why a formula that gives 0 where the `Softmax` is no number is refused.
 const UNGUARDED: &str = "rows without a number give 0, and the node is not known to give that for this mask";
+
+/// Nodes above a mask that are looked at.
+const MOST_NODES: usize = 8;
+/// Elements of a constant mask that are looked at.
+const MOST_ELEMENTS: usize = 1 << 18;
 
 /// What is added to the product: nodes, and what is known of their shape.
 struct Sum {
@@ -41,38 +47,75 @@ pub(super) struct Emitted {
 pub(super) fn emit(cx: &Context<'_>, f: &Formula, patch: &mut Patch, taker: Taker) -> Result<Emitted, Miss> {
     let unknown = || Miss::because("the shape of an operand is not known", f.product);
     let (q, k) = (f.query.shape(cx).ok_or_else(unknown)?, f.key.shape(cx).ok_or_else(unknown)?);
-    let all = [&q[1], &q[2], &k[2]];
+    let heads = match f.fold {
+        Some(fold) if f.window_mask.is_none() => Dim::Fixed(fold.all_heads.unsigned_abs()),
+        _ => q[1].clone(),
+    };
+    let all = [&heads, &q[2], &k[2]];
     let mut sum: Option<Sum> = None;
     for mask in &f.masks {
         let (value, of) = term(cx, f, patch, mask, taker)?;
-        let shape = cx.graph.shape(of).ok_or_else(|| Miss::because("the mask's shape is not known", of))?;
-        if let (true, [batch, queries, keys]) = (f.query.is_one_head(), shape) {
-            let value = with_head(patch, value);
-            let shape = [batch.clone(), Dim::Fixed(1), queries.clone(), keys.clone()];
-            sum = Some(joined(patch, sum, value, &shape, all));
-            continue;
-        }
-        if f.windows.is_some() {
+        let shape = shape(cx, of)?;
+        if f.window_mask.is_some() {
             let shared = matches!(shape, [batch, _, _, _] if batch.as_fixed() == Some(1));
             require!(shared, of, "beside the windows' mask there is one for each batch");
         }
         sum = Some(joined(patch, sum, value, shape, all));
     }
+    for mask in &f.batch_masks {
+        let (value, of) = term(cx, f, patch, mask, taker)?;
+        let (value, shape) = apart(f, patch, value, shape(cx, of)?, &q[0])
+            .ok_or_else(|| Miss::because("the mask is not proven to be one for each batch or for all", of))?;
+        sum = Some(joined(patch, sum, value, &shape, all));
+    }
     let whole = |mask| Emitted { mask, emptied: None };
-    if let Some(windows) = &f.windows {
-        require!(!f.guarded || taker.zeroes, windows.mask, "{UNGUARDED}");
-        let value = term(cx, f, patch, &Mask::Added(windows.mask), taker)?.0;
-        let shape = cx.graph.shape(windows.mask).ok_or_else(unknown)?;
-        let sum = joined(patch, sum, value, shape, all);
-        require!(sum.covers[1..] == [true; 2], windows.mask, "the mask is not one for each window");
-        let mask = windows.join_mask(patch, sum.value, sum.covers[0], all);
-        let mask = mask.ok_or_else(|| Miss::because("the size of the windows is not known", windows.mask))?;
+    if let (Some(fold), Some(of)) = (f.fold, f.window_mask) {
+        require!(!f.guarded || taker.zeroes, of, "{UNGUARDED}");
+        let value = term(cx, f, patch, &Mask::Added(of), taker)?.0;
+        let sum = joined(patch, sum, value, shape(cx, of)?, all);
+        require!(sum.covers[1..] == [true; 2], of, "the mask is not one for each window");
+        let mask = window::join_mask(fold, patch, sum.value, sum.covers[0], all);
+        let mask = mask.ok_or_else(|| Miss::because("the size of the windows is not known", of))?;
         return Ok(whole(mask));
     }
     let Some(sum) = sum else { return Ok(whole(Ref::Omitted)) };
     let empties = f.guarded && !taker.zeroes && f.masks.iter().any(|mask| hides(cx, mask));
     let emptied = if empties { Some(rows::emptied(cx, f, patch, sum.value)?) } else { None };
     Ok(Emitted { mask: expanded(f, patch, sum, [all[1], all[2]], taker.least_rank), emptied })
+}
+
+fn shape<'c>(cx: &'c Context<'_>, mask: ValueId) -> Result<&'c [Dim], Miss> {
+    cx.graph.shape(mask).ok_or_else(|| Miss::because("the mask's shape is not known", mask))
+}
+
+/// A mask of rank 3, or of less, as one with heads, and its shape. Those of a fold are among as many batches.
+fn apart(
+    f: &Formula,
+    patch: &mut Patch,
+    value: Ref,
+    shape: &[Dim],
+    batches: &Dim,
+) -> Option<(Ref, Vec<Dim>)> {
+    let (Some(fold), [batch, queries, keys]) = (f.fold, shape) else {
+        return Some(with_one_head(patch, value, shape));
+    };
+    if batch.as_fixed() == Some(1) {
+        return Some((value, shape.to_vec()));
+    }
+    let value = with_head(patch, value);
+    let heads = Dim::Fixed(fold.all_heads.unsigned_abs());
+    let shape = vec![batch.clone(), heads, queries.clone(), keys.clone()];
+    batch.same(batches).is_proven().then(|| (fold.join(patch, value), shape))
+}
+
+fn with_one_head(patch: &mut Patch, value: Ref, shape: &[Dim]) -> (Ref, Vec<Dim>) {
+    match shape {
+        [batch, queries, keys] => {
+            let shape = vec![batch.clone(), Dim::Fixed(1), queries.clone(), keys.clone()];
+            (with_head(patch, value), shape)
+        }
+        _ => (value, shape.to_vec()),
+    }
 }
 
 /// Whether a mask may be minus infinity.
@@ -107,7 +150,7 @@ fn term(
         }
         Mask::Added(value) => {
             let low = Range::of(cx, value).low;
-            let known = low >= quarter || masks_by_infinity(cx, value, quarter);
+            let known = low >= quarter || lowest_number(cx, value, MOST_NODES) >= quarter;
             if known || !taker.zeroes && !f.guarded {
                 return Ok((value.into(), value));
             }
@@ -118,15 +161,21 @@ fn term(
     }
 }
 
-/// Whether a mask is minus infinity or a number that is far from the lowest.
-fn masks_by_infinity(cx: &Context<'_>, value: ValueId, quarter: f64) -> bool {
-    let choice = cx.graph.producer_is(value, "Where").map(|n| cx.node(n));
-    let Some([Some(a), Some(b)]) = choice.map(|n| [n.input(1), n.input(2)]) else { return false };
-    let infinite = |v: ValueId| {
-        cx.graph.const_value(v).and_then(|t| t.as_scalar()).is_some_and(|x| x == f64::NEG_INFINITY)
+/// The lowest element besides minus infinity, or something below it.
+fn lowest_number(cx: &Context<'_>, value: ValueId, left: usize) -> f64 {
+    let constant = cx.graph.const_value(value).filter(|t| t.len() <= MOST_ELEMENTS);
+    if let Some(numbers) = constant.and_then(|t| t.to_f64s()) {
+        return numbers.into_iter().filter(|&x| x != f64::NEG_INFINITY).fold(f64::INFINITY, f64::min);
+    }
+    let node = cx.graph.producer(value).map(|n| cx.node(n)).filter(|n| left > 0 && n.op().domain.is_empty());
+    let of = |at: usize| node.and_then(|n| n.input(at)).map(|v| lowest_number(cx, v, left - 1));
+    let found = match node.map_or("", |n| n.op().name) {
+        "Where" => of(1).zip(of(2)).map(|(a, b)| a.min(b)),
+        "Add" => of(0).zip(of(1)).map(|(a, b)| a + b),
+        "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" | "Transpose" => of(0),
+        _ => None,
     };
-    let high = |v: ValueId| Range::of(cx, v).low >= quarter;
-    (infinite(a) && high(b)) || (infinite(b) && high(a))
+    found.unwrap_or_else(|| Range::of(cx, value).low)
 }
 
 /// One more summand, `all` being heads, queries and keys.

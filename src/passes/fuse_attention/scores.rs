@@ -1,8 +1,9 @@
 //! What a product of attention weights and values is computed of.
 
+use super::fold::{self, Fold};
 use super::operand::Operand;
 use super::weights::Weights;
-use super::window::Windows;
+use super::window;
 use crate::ir::{NodeId, ValueId};
 use crate::passes::linear::same_dims;
 use crate::require;
@@ -15,6 +16,7 @@ const LONGEST: usize = 12;
 const NOTHING: f64 = -1e20;
 
 /// All that the formula reads.
+#[derive(Clone)]
 pub(super) struct Formula {
     /// What the last product returns.
     pub(super) output: ValueId,
@@ -27,14 +29,18 @@ pub(super) struct Formula {
     /// The `c` of `c * tanh(scores / c)`, which masks are added to.
     pub(super) softcap: Option<f64>,
     pub(super) masks: Vec<Mask>,
+    /// Masks whose heads are among their batches.
+    pub(super) batch_masks: Vec<Mask>,
     /// Whether a row without any key gives 0.
     pub(super) guarded: bool,
     /// Whether the `Softmax` of half precision is computed in `float`.
     pub(super) in_float: bool,
     /// What each head's product is multiplied with besides, `[heads, 1, 1]` or `[1, heads, 1, 1]`.
     pub(super) head_scales: Option<ValueId>,
-    /// Where the masks are one for each window.
-    pub(super) windows: Option<Windows>,
+    /// Where batches hold windows or heads that are seen apart.
+    pub(super) fold: Option<Fold>,
+    /// Where there is a mask for each window.
+    pub(super) window_mask: Option<ValueId>,
     pub(super) dtype: DType,
 }
 
@@ -47,6 +53,23 @@ pub(super) enum Mask {
     Kept { condition: ValueId, not: bool, otherwise: f64 },
 }
 
+impl Mask {
+    /// What it reads.
+    pub(super) fn value(self) -> ValueId {
+        match self {
+            Self::Added(value) | Self::Kept { condition: value, .. } => value,
+        }
+    }
+
+    /// The same of another value.
+    pub(super) fn with_value(self, value: ValueId) -> Self {
+        match self {
+            Self::Added(_) => Self::Added(value),
+            Self::Kept { not, otherwise, .. } => Self::Kept { condition: value, not, otherwise },
+        }
+    }
+}
+
 /// What is found on the way from the `Softmax` to the product.
 #[derive(Clone)]
 struct Way {
@@ -54,7 +77,34 @@ struct Way {
     head_scales: Option<ValueId>,
     softcap: Option<f64>,
     masks: Vec<Mask>,
-    windows: Option<Windows>,
+    batch_masks: Vec<Mask>,
+    fold: Option<Fold>,
+    window_mask: Option<ValueId>,
+}
+
+impl Way {
+    /// Of scores that nothing has happened to.
+    fn start() -> Self {
+        Self {
+            scale: 1.0,
+            head_scales: None,
+            softcap: None,
+            masks: Vec::new(),
+            batch_masks: Vec::new(),
+            fold: None,
+            window_mask: None,
+        }
+    }
+
+    /// Without factors and bounds, which would count for masks too.
+    fn is_plain(&self) -> bool {
+        self.scale == 1.0 && self.softcap.is_none() && self.head_scales.is_none()
+    }
+
+    /// A mask of scores of this rank.
+    fn mask(&mut self, mask: Mask, rank: Option<usize>) {
+        if rank == Some(3) { self.batch_masks.push(mask) } else { self.masks.push(mask) }
+    }
 }
 
 impl Formula {
@@ -74,8 +124,7 @@ impl Formula {
             weights,
             "the Softmax does not run along the keys"
         );
-        let start = Way { scale: 1.0, head_scales: None, softcap: None, masks: Vec::new(), windows: None };
-        let (product, way) = follow(cx, scores, start, LONGEST)?;
+        let (product, way) = follow(cx, scores, Way::start(), LONGEST)?;
         let multiply = cx.node(cx.graph.producer(product).ok_or(Miss::Silent)?);
         let (Some(q), Some(k)) = (multiply.input(0), multiply.input(1)) else { return Err(Miss::Silent) };
         require!(cx.graph.rank(q) == Some(rank), product, "the product and the weights have not one rank");
@@ -102,13 +151,28 @@ impl Formula {
             head_scales: way.head_scales,
             softcap: way.softcap,
             masks: way.masks,
+            batch_masks: way.batch_masks,
             guarded,
             in_float,
-            windows: way.windows,
+            fold: way.fold,
+            window_mask: way.window_mask,
             dtype,
         };
         formula.fits(cx)?;
-        Ok(formula)
+        Ok(formula.with_heads_of_masks(cx))
+    }
+
+    /// With masks that are repeated for heads among batches read before that.
+    fn with_heads_of_masks(mut self, cx: &Context<'_>) -> Self {
+        let Some(fold::Unfolded { fold, masks, batch_masks }) =
+            fold::unfolded(cx, self.product, self.fold, &self.batch_masks)
+        else {
+            return self;
+        };
+        self.fold = Some(fold);
+        self.masks.extend(masks);
+        self.batch_masks = batch_masks;
+        self
     }
 
     /// Whether batches and heads are the same on all sides.
@@ -164,10 +228,11 @@ fn steps(cx: &Context<'_>, node: NodeId, mut way: Way) -> Result<Vec<(ValueId, W
     let output = n.outputs()[0];
     let stands = || Miss::because(format!("{} stands between the product and its Softmax", n.op()), output);
     let op = if n.op().domain.is_empty() { n.op().name } else { "" };
-    if matches!(op, "Add" | "Where" | "Reshape") {
-        let plain = way.scale == 1.0 && way.softcap.is_none() && way.head_scales.is_none();
-        require!(plain, output, "the product is scaled or bounded after its mask");
-    }
+    require!(
+        !matches!(op, "Add" | "Where") || way.is_plain(),
+        output,
+        "the product is scaled or bounded after its mask"
+    );
     let next = match op {
         "Mul" | "Div" => {
             if let Some((rest, factor)) = scaled(cx, node) {
@@ -188,17 +253,39 @@ fn steps(cx: &Context<'_>, node: NodeId, mut way: Way) -> Result<Vec<(ValueId, W
         "Add" => return summands(cx, node, &way),
         "Where" => {
             let (scores, mask) = filled(cx, node).ok_or_else(stands)?;
-            way.masks.push(mask);
+            way.mask(mask, cx.graph.rank(output));
             scores
         }
-        "Reshape" if way.windows.is_none() => {
-            let (windows, scores) = Windows::read(cx, node)?;
-            way.windows = Some(windows);
-            scores
-        }
+        "Reshape" => reshaped(cx, node, &mut way)?,
         _ => return Err(stands()),
     };
     Ok(vec![(next, way)])
+}
+
+/// The scores before their heads or windows are seen apart, or put among batches again.
+fn reshaped(cx: &Context<'_>, reshape: NodeId, way: &mut Way) -> Result<ValueId, Miss> {
+    let n = cx.node(reshape);
+    let (output, input) = (n.outputs()[0], n.input(0).ok_or(Miss::Silent)?);
+    match (cx.graph.rank(input), cx.graph.rank(output), way.fold) {
+        (Some(4), Some(3), None) => {
+            let fold = Fold::of_heads(cx, output, input);
+            way.fold =
+                Some(fold.ok_or_else(|| Miss::because("heads are not known to be among batches", output))?);
+            Ok(input)
+        }
+        (Some(3), Some(4), Some(fold)) => {
+            let same = Fold::of_heads(cx, input, output) == Some(fold);
+            require!(same, output, "heads are seen apart in another way than they are put among batches");
+            Ok(input)
+        }
+        (_, _, None) => {
+            require!(way.is_plain(), output, "the product is scaled or bounded after its mask");
+            let (fold, mask, scores) = window::read(cx, reshape)?;
+            (way.fold, way.window_mask) = (Some(fold), Some(mask));
+            Ok(scores)
+        }
+        _ => Err(Miss::because("a Reshape stands between the product and its Softmax", output)),
+    }
 }
 
 /// Each operand of a sum that may be the scores, the other one taken for a mask.
@@ -210,7 +297,7 @@ fn summands(cx: &Context<'_>, sum: NodeId, way: &Way) -> Result<Vec<(ValueId, Wa
     for (scores, mask) in [(a, b), (b, a)] {
         if cx.graph.producer(scores).is_some() && is_as_large(cx, scores, output) {
             let mut way = way.clone();
-            way.masks.push(Mask::Added(mask));
+            way.mask(Mask::Added(mask), cx.graph.rank(output));
             found.push((scores, way));
         }
     }

@@ -12,10 +12,18 @@ pub(super) fn matmul(f: &mut Formula<'_>) -> Result<Ref, Miss> {
     let (zeros, groups, bias) = (f.optional(3), f.optional(4), f.optional(5));
     // How exact the product is to be, not what it is of.
     f.int("accuracy_level");
-    // Up to 1.31.1 on a CPU it computes as if they were 8.
-    let ignored = groups.is_some() && zeros.and_then(|zeros| f.cx.graph.dtype(zeros)) == Some(DType::U8);
-    require!(!ignored, zeros, "ONNX Runtime reads no packed zero points of groups");
     let packed = Packed::read(f, numbers, zeros)?;
+    if let Some(groups) = groups {
+        let bytes = zeros.is_some_and(|zeros| f.cx.graph.dtype(zeros) == Some(DType::U8));
+        // Up to 1.31.1 on a CPU it computes as if they were 8.
+        require!(
+            !bytes || packed.is_around_middle(),
+            zeros,
+            "ONNX Runtime reads no packed zero points of groups"
+        );
+        // Up to 1.31.1 on a CPU it reads them as if they were of four bits.
+        require!(packed.bits() != 2, groups, "ONNX Runtime reads no weights of two bits in groups");
+    }
     let order = groups.map(|groups| packed.order(f, groups)).transpose()?.flatten();
     let (packed, a) = match order {
         None => (packed, a.into()),

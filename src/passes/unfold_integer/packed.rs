@@ -108,6 +108,21 @@ impl Packed {
         Tensor::from_bytes(dtype, &shape, bytes).ok()
     }
 
+    /// Bits of a number.
+    pub(super) fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// What zero points are that are left out.
+    fn middle(&self) -> f64 {
+        f64::from(1u32 << (self.bits - 1))
+    }
+
+    /// Whether zero points say no more than none would.
+    pub(super) fn is_around_middle(&self) -> bool {
+        self.zeros.as_ref().is_none_or(|zeros| zeros.iter().all(|&zero| zero == self.middle()))
+    }
+
     /// The largest number.
     fn top(&self) -> f64 {
         f64::from((1u32 << self.bits) - 1)
@@ -115,7 +130,7 @@ impl Packed {
 
     /// Numbers less their zero points, or less the middle and what is left of each zero point.
     pub(super) fn centered(&self) -> (Vec<i8>, Option<Vec<f64>>) {
-        let middle = f64::from(1u32 << (self.bits - 1));
+        let middle = self.middle();
         let less = |zero: &dyn Fn(usize) -> f64| -> Option<Vec<i8>> {
             let blocks = self.numbers.chunks(self.grid.block as usize).enumerate();
             let all = blocks.flat_map(|(at, block)| {

@@ -95,6 +95,35 @@ g (float[5,1,3] x, float[{directions},6,3] w, float[{directions},6,2] r) => (flo
     }
 }
 
+#[test]
+fn activations_are_named_as_tensorrt_reads_them() {
+    let place = Place::new();
+    for (op, gates, activations, target, refused) in [
+        ("RNN", 1, r#""tanh""#, "tensorrt-rtx", true),
+        ("RNN", 1, r#""Affine""#, "tensorrt-rtx", true),
+        ("RNN", 1, r#""ScaledTanh""#, "tensorrt-rtx", false),
+        ("GRU", 3, r#""Sigmoid", "tanh""#, "tensorrt", true),
+        ("GRU", 3, r#""HardSigmoid", "Softsign""#, "tensorrt", false),
+        ("LSTM", 4, r#""sigmoid", "tanh", "tanh""#, "tensorrt-rtx", true),
+        ("LSTM", 4, r#""sigmoid", "tanh", "tanh""#, "ort-cpu", false),
+        ("LSTM", 4, r#""Sigmoid", "Elu", "Relu""#, "tensorrt-rtx", false),
+    ] {
+        let text = format!(
+            r#"<ir_version: 8, opset_import: ["" : 17]>
+g (float[5,1,3] x, float[1,{0},3] w, float[1,{0},2] r) => (float[5,1,1,2] y)
+{{
+    y = {op} <hidden_size = 2, activations = [{activations}]> (x, w, r)
+}}
+"#,
+            2 * gates
+        );
+        place.model("recurrent.onnx", &text);
+        let ran = place.run(&["check", "recurrent.onnx", "--target", target]);
+        assert_eq!(ran.code == 3, refused, "{op} {activations}: {}{}", ran.out, ran.err);
+        assert!(!refused || ran.out.contains("none of its parser's"), "{}", ran.out);
+    }
+}
+
 /// Bytes that rows are picked from, sums of them, and what they become in the end.
 fn picked(fed: &str, constant: &str, dtype: &str, last: &str) -> String {
     format!(

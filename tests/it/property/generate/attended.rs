@@ -6,6 +6,9 @@ impl Generator {
     pub(super) fn attention(&mut self) {
         let fitting = |v: &&super::Value| v.dtype == "float" && v.shape == [2, N, 4];
         let Some(x) = self.values.iter().rev().find(fitting).map(|v| v.name.clone()) else { return };
+        if Self::choice(self.state ^ 4, 2) == 0 {
+            return self.shared_keys(&x);
+        }
         let query = self.heads(&x, "[0, 2, 1, 3]");
         let key = match self.below(2) {
             0 => self.heads(&x, "[0, 2, 3, 1]"),
@@ -49,6 +52,29 @@ impl Generator {
             weights = self.inner(&format!("Where ({none}, {zero}, {weights})"));
         }
         let output = self.inner(&format!("MatMul ({weights}, {value})"));
+        let turned = self.inner(&format!("Transpose <perm = [0, 2, 1, 3]> ({output})"));
+        let shape = self.ints(&[0, 0, 4]);
+        self.emit(vec![2, N, 4], &format!("Reshape ({turned}, {shape})"));
+    }
+
+    /// Two heads of queries that share keys and values, of which there is an earlier one.
+    fn shared_keys(&mut self, x: &str) {
+        let query = self.heads(x, "[0, 2, 1, 3]");
+        let [keys, values] = [(); 2].map(|()| {
+            let weight = self.random_floats(&[4, 2]);
+            let new = self.inner(&format!("MatMul ({x}, {weight})"));
+            let (axis, heads) = (self.ints(&[1]), self.ints(&[0, 0]));
+            let new = self.inner(&format!("Unsqueeze ({new}, {axis})"));
+            let earlier = self.random_floats(&[2, 1, 1, 2]);
+            let all = self.inner(&format!("Concat <axis = 2> ({earlier}, {new})"));
+            self.inner(&format!("Gather <axis = 1> ({all}, {heads})"))
+        });
+        let turned = self.inner(&format!("Transpose <perm = [0, 1, 3, 2]> ({keys})"));
+        let scores = self.inner(&format!("MatMul ({query}, {turned})"));
+        let (scale, _) = self.scalar(0.5);
+        let scores = self.inner(&format!("Mul ({scores}, {scale})"));
+        let weights = self.inner(&format!("Softmax <axis = -1> ({scores})"));
+        let output = self.inner(&format!("MatMul ({weights}, {values})"));
         let turned = self.inner(&format!("Transpose <perm = [0, 2, 1, 3]> ({output})"));
         let shape = self.ints(&[0, 0, 4]);
         self.emit(vec![2, N, 4], &format!("Reshape ({turned}, {shape})"));
