@@ -6,7 +6,8 @@
 //! up, while a coarser step is small beside the errors of all layers before.
 
 use super::choose::{Choice, Role};
-use crate::ir::{Graph, NodeId, ValueId};
+use crate::error::Result;
+use crate::ir::{Graph, NodeId, RegionId, ValueId, captures, topological};
 use crate::tensor::DType;
 use rustc_hash::FxHashSet;
 
@@ -14,35 +15,40 @@ use rustc_hash::FxHashSet;
 const MARGIN: f32 = 0.25;
 
 /// The values behind which no product computes in whole numbers any more, and which no function bounds.
-pub fn ends(graph: &Graph, choices: &[Choice]) -> FxHashSet<ValueId> {
-    let multiplied = multiplied(graph, choices);
-    unbounded(graph, choices).into_iter().filter(|v| !multiplied.contains(v)).collect()
+///
+/// # Errors
+/// The graph has a cycle.
+pub fn ends(graph: &Graph, choices: &[Choice]) -> Result<FxHashSet<ValueId>> {
+    let multiplied = multiplied(graph, choices)?;
+    Ok(unbounded(graph, choices).into_iter().filter(|v| !multiplied.contains(v)).collect())
 }
 
 /// A range with zero in it, and room at both sides.
 pub fn widened((min, max): (f32, f32)) -> (f32, f32) {
     let (min, max) = (min.min(0.0), max.max(0.0));
     let margin = (max - min) * MARGIN;
-    (min - margin, max + margin)
+    let wide = (min - margin, max + margin);
+    if (wide.1 - wide.0).is_finite() { wide } else { (min, max) }
 }
 
-/// What becomes an operand of a product in whole numbers, at once or after others have computed with it.
-fn multiplied(graph: &Graph, choices: &[Choice]) -> FxHashSet<ValueId> {
+/// What becomes an operand of a product in whole numbers, at once or after any other nodes have computed with it.
+fn multiplied(graph: &Graph, choices: &[Choice]) -> Result<FxHashSet<ValueId>> {
+    let whole: FxHashSet<NodeId> = choices
+        .iter()
+        .filter(|c| matches!(c.role, Role::Product { .. } | Role::Skip { .. }))
+        .map(|c| c.node)
+        .collect();
     let mut found = FxHashSet::default();
-    for choice in choices.iter().rev() {
-        let node = graph.node(choice.node);
-        match &choice.role {
-            Role::Product { layer, .. } => found.extend(node.input(layer.data)),
-            Role::Skip { .. } => found.extend(node.inputs().flatten()),
-            Role::Between { .. } | Role::Moved | Role::Clamp
-                if node.outputs().iter().any(|v| found.contains(v)) =>
-            {
-                found.extend(node.inputs().flatten());
+    for id in topological(graph, RegionId::ROOT)?.into_iter().rev() {
+        let node = graph.node(id);
+        if whole.contains(&id) || node.outputs().iter().any(|v| found.contains(v)) {
+            found.extend(node.inputs().flatten());
+            if node.regions().next().is_some() {
+                found.extend(captures(graph, id));
             }
-            _ => {}
         }
     }
-    found
+    Ok(found)
 }
 
 /// Results of products that no clamp follows, where elements of them are moved to, and what joins or adds nothing else.
@@ -93,7 +99,7 @@ mod tests {
         let graph = &model.graph;
         let choices = choose(graph, &table, &Default::default()).unwrap();
         let mut names: Vec<String> =
-            ends(graph, &choices).into_iter().map(|v| graph.value(v).name().to_string()).collect();
+            ends(graph, &choices).unwrap().into_iter().map(|v| graph.value(v).name().to_string()).collect();
         names.sort();
         names
     }
@@ -117,6 +123,10 @@ mod tests {
         assert!(of("a = Conv (x, w)\n y = Relu (a)", any).is_empty());
         assert_eq!(of("a = Conv (x, w)\n s = Sigmoid (a)\n y = Conv (s, w)", any), ["y"]);
         assert_eq!(of("a = Conv (x, w)\n b = Transpose (a)\n y = Conv (b, w)", any), ["y"]);
+        assert_eq!(of("a = Conv (x, w)\n e = Exp (a)\n y = Conv (e, w)", any), ["y"]);
+        let branch = "c = Constant <value = bool {1}> ()\n a = Conv (x, w)\n e = If (c) <then_branch = t () => (float[1, 1, 4, 4] p)\
+                      { p = Exp (a) }, else_branch = f () => (float[1, 1, 4, 4] q) { q = Neg (a) }>\n y = Conv (e, w)";
+        assert_eq!(of(branch, any), ["y"]);
         let joined = "a = Conv (x, w)\n r = Relu (a)\n b = Conv (x, w)\n y = Concat <axis = 1> (r, b)";
         assert_eq!(of(joined, any), ["b"]);
     }
@@ -126,5 +136,6 @@ mod tests {
         assert_eq!(widened((-12.0, -4.0)), (-15.0, 3.0));
         assert_eq!(widened((-12.0, 0.0)), (-15.0, 3.0));
         assert_eq!(widened((2.0, 4.0)), (-1.0, 5.0));
+        assert_eq!(widened((-1e38, 2e38)), (-1e38, 2e38));
     }
 }

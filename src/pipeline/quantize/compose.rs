@@ -46,6 +46,7 @@ pub(super) struct Composer<'a> {
 }
 
 /// A quantized model, and how it came to be.
+#[derive(Clone)]
 pub(super) struct Composed {
     pub(super) model: Model,
     pub(super) choices: Vec<Choice>,
@@ -190,7 +191,7 @@ impl<'a> Composer<'a> {
         if let Some(source) = source.filter(|_| !values.is_empty()) {
             let grid = Grid::of(self.table);
             let by = (source, runtime);
-            let values = ranges::asked(self.job, graph, &choices, &values);
+            let values = ranges::asked(self.job, graph, &choices, &values)?;
             self.ranges.extend(ranges::observe(self.job, &float, &values, grid, by, diags, progress)?);
         }
         loop {

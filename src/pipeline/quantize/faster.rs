@@ -2,7 +2,8 @@
 //!
 //! A processor may have slow kernels for one kind and fast ones for all others: convolutions of groups, small products, what
 //! stands between. The kinds go back one after the other, what is held so far is timed beside the model without the kind, and
-//! the floats stay where the whole interval of the ratio lies below 1.
+//! the floats stay where the whole interval of the ratio lies below 1. What one kind costs depends on the others, so that this
+//! goes on until nothing changes, and in the end on to all of them together.
 
 use super::compose::{Composed, Composer};
 use super::measure::Judge;
@@ -10,7 +11,7 @@ use crate::diag::Diags;
 use crate::error::Result;
 use crate::ir::{Graph, NodeId};
 use crate::pipeline::progress::Progress;
-use crate::quantize::Role;
+use crate::quantize::{Accuracy, Role};
 use crate::report::{QuantizedRace, Race};
 use std::collections::BTreeMap;
 
@@ -22,10 +23,11 @@ struct Kind {
     nodes: Vec<NodeId>,
 }
 
-/// What holds a model, and how fast it is.
-pub(super) type Held<'c> = (Composer<'c>, Composed);
+/// What makes a model, the model, and its accuracy where it was measured.
+pub(super) type Held<'c> = (Composer<'c>, Composed, Option<Accuracy>);
 
-/// A model that is faster than the one that was timed, with some kinds in floats; `None` where that is fast, or none is faster.
+/// A model that is faster than the one that was timed, with some kinds in floats; `None` where that is fast, none is faster,
+/// or the one that is does not keep to the bounds.
 pub(super) fn faster<'c>(
     judge: &Judge<'_>,
     composer: &Composer<'c>,
@@ -38,19 +40,27 @@ pub(super) fn faster<'c>(
         return Ok(None);
     }
     let kinds = kinds(&composer.float().graph, composed);
-    let first: Held<'c> = (composer.clone(), composer.compose()?);
-    let without = |held: &Held<'c>, kind: &Kind| held.0.without(kind.nodes.iter().copied(), SLOWER);
-    let is_faster = |other: &Held<'c>, held: &Held<'c>| {
+    let first = (composer.clone(), composed.clone());
+    let without = |held: &(Composer<'c>, Composed), kinds: &[&Kind]| {
+        held.0.without(kinds.iter().flat_map(|kind| kind.nodes.iter().copied()), SLOWER)
+    };
+    let is_faster = |other: &(Composer<'c>, Composed), held: &(Composer<'c>, Composed)| {
         let race = judge.race(&held.1.model, &other.1.model, progress)?;
         Ok(race.is_some_and(|race| race.verdict == Race::Faster))
     };
-    let (held, floats) = taken_back(first, kinds, without, is_faster)?;
+    let ((composer, composed), floats) = taken_back(first, &kinds, without, is_faster)?;
     if floats.is_empty() {
         return Ok(None);
     }
+    let accuracy = if judge.job.verify { judge.accuracy(&composed.model, progress)? } else { None };
+    if judge.verdict(accuracy.as_ref()).is_some() {
+        return Ok(None);
+    }
+    let floats: Vec<String> =
+        floats.iter().map(|kind| format!("{} {}", kind.nodes.len(), kind.name)).collect();
     let message = format!("INT8 is not faster here for {}: floats are kept", floats.join(", "));
     diags.note("floats-are-faster", None, message);
-    Ok(Some(held))
+    Ok(Some((composer, composed, accuracy)))
 }
 
 /// Kinds of products and of all else that computes in whole numbers, those with the fewest nodes first.
@@ -72,16 +82,31 @@ fn kinds(graph: &Graph, composed: &Composed) -> Vec<Kind> {
 /// What is held in the end, and the kinds that went back.
 fn taken_back<T>(
     mut held: T,
-    kinds: Vec<Kind>,
-    without: impl Fn(&T, &Kind) -> Result<T>,
+    kinds: &[Kind],
+    without: impl Fn(&T, &[&Kind]) -> Result<T>,
     mut is_faster: impl FnMut(&T, &T) -> Result<bool>,
-) -> Result<(T, Vec<String>)> {
-    let mut floats = Vec::new();
-    for kind in kinds {
-        let other = without(&held, &kind)?;
+) -> Result<(T, Vec<&Kind>)> {
+    let (mut floats, mut whole): (Vec<&Kind>, Vec<&Kind>) = (Vec::new(), kinds.iter().collect());
+    loop {
+        let before = whole.len();
+        for kind in std::mem::take(&mut whole) {
+            let other = without(&held, &[kind])?;
+            if is_faster(&other, &held)? {
+                held = other;
+                floats.push(kind);
+            } else {
+                whole.push(kind);
+            }
+        }
+        if whole.is_empty() || whole.len() == before {
+            break;
+        }
+    }
+    if whole.len() > 1 {
+        let other = without(&held, &whole)?;
         if is_faster(&other, &held)? {
             held = other;
-            floats.push(format!("{} {}", kind.nodes.len(), kind.name));
+            floats.append(&mut whole);
         }
     }
     Ok((held, floats))
@@ -92,27 +117,39 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// The kinds that go back where a model with these in floats takes so long.
+    fn floats(time: impl Fn(&str) -> u32) -> Vec<String> {
+        let kinds = ["A", "B", "C"].map(|name| Kind { name: name.to_owned(), nodes: Vec::new() });
+        let without = |held: &String, kinds: &[&Kind]| {
+            let mut names: Vec<char> =
+                held.chars().chain(kinds.iter().flat_map(|kind| kind.name.chars())).collect();
+            names.sort_unstable();
+            Ok(names.into_iter().collect::<String>())
+        };
+        let is_faster = |other: &String, held: &String| Ok(time(other) < time(held));
+        let (held, floats) = taken_back(String::new(), &kinds, without, is_faster).unwrap();
+        assert_eq!(held.len(), floats.len());
+        floats.iter().map(|kind| kind.name.clone()).collect()
+    }
+
     #[test]
-    fn kinds_go_back_one_after_the_other_where_that_is_faster() {
-        let kind = |name: &str| Kind { name: name.to_owned(), nodes: Vec::new() };
-        let all = ["Add", "Conv of groups", "Conv"].map(kind);
-        // Without sums alone it takes longer; without both kinds of convolutions it takes least.
-        let time = |floats: &Vec<String>| match floats.join(" ").as_str() {
-            "" => 4,
-            "Conv of groups" => 3,
-            "Conv of groups Conv" => 2,
-            _ => 5,
+    fn kinds_go_back_until_nothing_gets_faster() {
+        let in_turn = |floats: &str| match floats {
+            "" => 5,
+            "B" => 4,
+            "BC" => 3,
+            "ABC" => 2,
+            _ => 6,
         };
-        let without = |held: &Vec<String>, kind: &Kind| {
-            Ok(held.iter().cloned().chain([kind.name.clone()]).collect::<Vec<String>>())
-        };
-        let mut timed = 0;
-        let is_faster = |other: &Vec<String>, held: &Vec<String>| {
-            timed += 1;
-            Ok(time(other) < time(held))
-        };
-        let (held, floats) = taken_back(Vec::new(), all.into(), without, is_faster).unwrap();
-        assert_eq!(held, ["Conv of groups", "Conv"]);
-        assert_eq!((floats.len(), timed), (2, 3));
+        assert_eq!(floats(in_turn), ["B", "C", "A"]);
+        let one = |floats: &str| if floats == "B" { 1 } else { 2 };
+        assert_eq!(floats(one), ["B"]);
+        assert!(floats(|_| 1).is_empty());
+    }
+
+    #[test]
+    fn all_together_are_tried_where_no_single_one_is_faster() {
+        let together = |floats: &str| if floats == "ABC" { 1 } else { 2 + floats.len() as u32 };
+        assert_eq!(floats(together), ["A", "B", "C"]);
     }
 }

@@ -177,15 +177,13 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let mut race = None;
     if job.bench {
         race = clock.time("bench", || judge.race_of(&composed.model, progress))?;
-        let faster = race.as_ref().map(|race| {
+        // What a plan says is done.
+        let faster = race.as_ref().filter(|_| job.evidence.plan.is_none()).map(|race| {
             clock.time("bench", || faster(&judge, &composer, &composed, race, &mut diags, progress))
         });
         if let Some(held) = faster.transpose()?.flatten() {
-            (composer, composed) = held;
+            (composer, composed, accuracy) = held;
             race = clock.time("bench", || judge.race_of(&composed.model, progress))?;
-            if job.verify {
-                accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
-            }
         }
     }
     let sheet = composed.sheet(&composer);

@@ -125,8 +125,13 @@ pub(super) fn observe(
 /// How the range of each value is chosen: by the method that was asked for. Where none was, what matrix products read keeps
 /// its outliers, which in transformers carry meaning; what only floats read from there on gets room besides; all else loses
 /// what costs more than it is worth.
-pub(super) fn asked(job: &QuantizeJob, graph: &Graph, choices: &[Choice], values: &[ValueId]) -> Vec<Asked> {
-    let (multiplied, ends) = (multiplied(graph, choices), ends(graph, choices));
+pub(super) fn asked(
+    job: &QuantizeJob,
+    graph: &Graph,
+    choices: &[Choice],
+    values: &[ValueId],
+) -> Result<Vec<Asked>> {
+    let (multiplied, ends) = (multiplied(graph, choices), ends(graph, choices)?);
     let ask = |&value: &ValueId| match job.method {
         Some(method) => Asked { value, method, room: false },
         None if ends.contains(&value) && response(graph, value) == Response::SAME => {
@@ -135,7 +140,7 @@ pub(super) fn asked(job: &QuantizeJob, graph: &Graph, choices: &[Choice], values
         None if multiplied.contains(&value) => Asked { value, method: Method::MinMax, room: false },
         None => Asked { value, method: Method::Mse, room: false },
     };
-    values.iter().map(ask).collect()
+    Ok(values.iter().map(ask).collect())
 }
 
 /// The values that matrix products read.
