@@ -20,7 +20,7 @@
 //!
 //! Reassociates. Of a row whose mask is the lowest number of its type throughout, the formula answers the mean, and
 //! ONNX Runtime's `Attention` 0. So a mask that may hold that, or half of it, is raised to a quarter of it by one `Max`
-//! that all layers share. A mask that is minus infinity or a higher number stays what it is: where it leaves nothing of a
+//! that all layers share, and by a `Where` on `IsInf` keeps what is minus infinity beside it. A mask that is minus infinity or a higher number stays what it is: where it leaves nothing of a
 //! row `Attention` answers 0, which the formula does only with a `Where` on `IsNaN` behind the `Softmax`, and is no
 //! number else. That `Where` goes: rows that hold NaN for another reason keep it. `MultiHeadAttention` answers what the
 //! formula does, and there a `Where` behind it makes the rows 0 of which a mask that heads share leaves nothing. A mask is
@@ -112,7 +112,8 @@ impl Rule for Written {
 /// precision is computed, and there may be fewer queries than keys.
 pub(super) fn of_groups(cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
     let formula = Formula::read(cx, node)?;
-    if formula.key.ungrouped(cx).and(formula.value.ungrouped(cx)).is_none() {
+    // What is seen apart from batches is not read by groups.
+    if formula.fold.is_some() || formula.key.ungrouped(cx).and(formula.value.ungrouped(cx)).is_none() {
         return Err(Miss::Silent);
     }
     require!(formula.dtype == DType::F32, formula.product, "the type is not that of the measurements");

@@ -141,8 +141,23 @@ fn windowed(patch: &mut Patch, f: &Formula, operands: [Operand; 3]) -> [Ref; 3] 
     operands.map(|operand| {
         let value = operand.emit(patch);
         // The queries come first.
-        let value = scales.take().map_or(value, |scales| patch.node("Mul", [value, scales.into()]));
-        f.fold.iter().fold(value, |value, fold| fold.join(patch, value))
+        let scales = scales.take();
+        let scaled = |patch: &mut Patch, value: Ref| match scales {
+            Some(scales) => patch.node("Mul", [value, scales.into()]),
+            None => value,
+        };
+        match f.fold {
+            // Heads that are among batches are scaled where they are apart.
+            Some(fold) if fold.heads == 1 => {
+                let joined = fold.join(patch, value);
+                scaled(patch, joined)
+            }
+            Some(fold) => {
+                let value = scaled(patch, value);
+                fold.join(patch, value)
+            }
+            None => scaled(patch, value),
+        }
     })
 }
 

@@ -46,7 +46,8 @@ pub(super) struct Unfolded {
     pub(super) batch_masks: Vec<Mask>,
 }
 
-/// Masks that are repeated for each head, read before that; none where none is. All are for as many heads.
+/// Masks that are repeated for each head, read before that; none where none is. All are for as many heads, and where only
+/// they tell of heads, the others can be seen apart like them.
 pub(super) fn unfolded(
     cx: &Context<'_>,
     product: ValueId,
@@ -64,7 +65,17 @@ pub(super) fn unfolded(
             None => rest.push(mask),
         }
     }
-    (!found.is_empty()).then_some(Unfolded { fold: fold?, masks: found, batch_masks: rest })
+    let unfolded = Unfolded { fold: fold?, masks: found, batch_masks: rest };
+    let fits = known.is_some() || unfolded.batch_masks.iter().all(|m| is_apart(cx, m.value(), batches));
+    (fits && !unfolded.masks.is_empty()).then_some(unfolded)
+}
+
+/// Whether a mask is one for all batches or one for each of them.
+fn is_apart(cx: &Context<'_>, mask: ValueId, batches: &Dim) -> bool {
+    match cx.graph.shape(mask) {
+        Some([batch, _, _]) => batch.as_fixed() == Some(1) || batch.same(batches).is_proven(),
+        shape => shape.is_some(),
+    }
 }
 
 /// What a mask is the sum of.

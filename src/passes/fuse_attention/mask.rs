@@ -155,10 +155,26 @@ fn term(
                 return Ok((value.into(), value));
             }
             require!(!f.guarded || low.is_finite(), value, "{UNGUARDED}");
-            let least = number(f, patch, quarter)?;
-            Ok((patch.node("Max", [value.into(), least]), value))
+            let raised = raised(f, patch, value, quarter)?;
+            let raised = match low.is_finite() {
+                true => raised,
+                false => with_infinities(patch, value, raised),
+            };
+            Ok((raised, value))
         }
     }
+}
+
+/// A mask that is nowhere below a number.
+fn raised(f: &Formula, patch: &mut Patch, mask: ValueId, least: f64) -> Result<Ref, Miss> {
+    let least = number(f, patch, least)?;
+    Ok(patch.node("Max", [mask.into(), least]))
+}
+
+/// A mask's infinities, and what `raised` has elsewhere: among the lowest numbers minus infinity still hides its key.
+fn with_infinities(patch: &mut Patch, mask: ValueId, raised: Ref) -> Ref {
+    let infinite = patch.node("IsInf", [mask]);
+    patch.node("Where", [infinite, mask.into(), raised])
 }
 
 /// The lowest element besides minus infinity, or something below it.

@@ -25,7 +25,7 @@ pub(super) struct Inside {
     pub(super) open: bool,
     /// One of [`PICKERS`] meets zeros of both signs, and either may be its answer.
     pub(super) zeros: bool,
-    /// A node reads infinity.
+    /// A node reads infinity, and not that of a constant mask alone.
     pub(super) endless: bool,
     /// A node makes infinity of finite numbers, and not by a zero: in another order it might not.
     pub(super) overflows: bool,
@@ -123,6 +123,12 @@ impl<'a> Met<'a> {
             let constant = || graph.const_value(v).map(|t| t.dtype());
             shown.get(&**graph.value(v).name()).map(Tensor::dtype).or_else(constant)
         };
+        let is_endless = |v: ValueId| span(v).is_some_and(Span::is_endless);
+        let added_up = |v: ValueId| graph.producer_is(v, "Add").map(|sum| graph.node(sum).inputs().flatten());
+        let of_mask = |v: ValueId| {
+            graph.is_const(v)
+                || added_up(v).is_some_and(|mut of| of.all(|v| graph.is_const(v) || !is_endless(v)))
+        };
         let meets = |node: &Node| {
             let op = node.op().name;
             let read: Vec<Span> = node.inputs().flatten().filter_map(span).collect();
@@ -134,7 +140,7 @@ impl<'a> Met<'a> {
             Inside {
                 open: from.zip(to).is_some_and(|(from, to)| is_open(op, from, to, &read)),
                 zeros: PICKERS.contains(&op) && read.iter().any(|s| s.plus_zero && s.minus_zero),
-                endless,
+                endless: node.inputs().flatten().any(|v| is_endless(v) && !of_mask(v)),
                 overflows: !endless && !pole && made.iter().any(|s| s.is_endless()),
                 nan_made: reads_nan && matches!(op, "IsNaN" | "Where")
                     || (!reads_nan || endless) && made.iter().any(|s| s.nan),
