@@ -6,6 +6,7 @@
 //! | `held_out` | which samples the result is made from, and on which it is measured |
 //! | `ranges` | where the range of each value is from: a plan, a cache of TensorRT, the user's data |
 //! | `compose` | choices, plan and placement; which nodes stay floats |
+//! | `settle` | which model is written: what the samples, the bounds and the clock leave of the first |
 //! | `refine` | weights and biases chosen by the samples, where the outputs gain by it |
 //! | `measure` | how accurate, how fast, and on which kernels the result runs |
 //! | `faster` | kinds of nodes that go back to floats where INT8 is not faster |
@@ -20,6 +21,7 @@ mod prepare;
 mod ranges;
 mod recipe;
 mod refine;
+mod settle;
 
 use super::measure::{data_bytes, node_count};
 use super::memory::{Sampler, peak};
@@ -33,15 +35,14 @@ use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load, write_whole};
 use crate::ir::Model;
-use crate::quantize::{Bounds, Grid, Sensitivity, products_in_bodies, sensitivities};
+use crate::quantize::{Bounds, Grid, products_in_bodies};
 use crate::recipe::DataSpec;
-use crate::report::{Change, PutBack, QuantizeReport};
+use crate::report::{Change, QuantizeReport};
 use crate::runtime::{Preferences, Runtime, find};
 use crate::target::{Quantized, Target};
-use bound::{Bound, Reached};
 use compose::{Composed, Composer};
-use faster::faster;
 use measure::Judge;
+use settle::{Settled, settled};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -155,37 +156,9 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let composed = clock.time("plan", || composer.compose()).map_err(in_file)?;
     let judged = divided.as_ref().map(|d| &d.judged);
     let judge = Judge::new(job, table, runtime, &original, judged);
-    let (mut composer, mut composed, mut accuracy) =
-        refine::refined(&judge, fitted, composer, composed, &mut clock, &mut diags, progress)?;
-    let (mut ranked, mut put_back) = (None, None);
-    if job.verify {
-        ranked = Some(clock.time("sensitivity", || rank(&composer, &composed, fitted, runtime, progress))?);
-        if accuracy.is_none() {
-            accuracy = clock.time("accuracy", || judge.accuracy(&composed.model, progress))?;
-        }
-        if let Some(reached) = &accuracy {
-            let bound =
-                Bound { judge: &judge, bounds: &job.bounds, ranked: ranked.as_deref().unwrap_or_default() };
-            let better = clock.time("bound", || bound.reach(&composer, reached, progress))?;
-            if let Some(Reached { composer: kept, composed: better, accuracy: measured, nodes }) = better {
-                composer = kept;
-                let all = std::mem::replace(&mut composed, better);
-                put_back = Some((nodes, all.model, accuracy.replace(measured)));
-            }
-        }
-    }
-    let mut race = None;
-    if job.bench {
-        race = clock.time("bench", || judge.race_of(&composed.model, progress))?;
-        // What a plan says is done.
-        let faster = race.as_ref().filter(|_| job.evidence.plan.is_none()).map(|race| {
-            clock.time("bench", || faster(&judge, &composer, &composed, race, &mut diags, progress))
-        });
-        if let Some(held) = faster.transpose()?.flatten() {
-            (composer, composed, accuracy) = held;
-            race = clock.time("bench", || judge.race_of(&composed.model, progress))?;
-        }
-    }
+    let first = (composer, composed);
+    let Settled { composer, composed, accuracy, ranked, put_back, race } =
+        settled(&judge, fitted, first, &mut clock, &mut diags, progress)?;
     let sheet = composed.sheet(&composer);
     let Composed { model: result, .. } = &composed;
     clock.time("check", || super::check::warn(result, &job.target, &mut diags));
@@ -201,15 +174,6 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         .map(|python| clock.time("build", || super::build::build(result, &job.input, &job.target, python)));
     let build = build.transpose()?;
     let kernels = kernels.or_else(|| measure::listed(&composed, build.as_ref()?));
-    let put_back = put_back.map(|(nodes, all, accuracy)| {
-        Ok::<_, Error>(PutBack {
-            nodes,
-            of: ranked.as_ref().map_or(0, Vec::len),
-            accuracy: accuracy.as_ref().map(measure::accuracy_report),
-            race: if job.bench { clock.time("bench", || judge.race_of(&all, progress))? } else { None },
-        })
-    });
-    let put_back = put_back.transpose()?;
     let after = Figures { nodes: node_count(result), bytes: output.bytes(result), opset: result.opset() };
     let verdict = measure::refusal(build.as_ref()).or_else(|| judge.verdict(accuracy.as_ref()));
     let written = verdict.is_none() || job.force;
@@ -239,7 +203,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
         held_out: divided.as_ref().map(|d| d.held_out),
         random_samples: source.as_ref().is_some_and(Source::is_random),
         plan: measure::plan_rows(&sheet),
-        sensitivity: measure::rows(composer.float(), ranked.as_deref().unwrap_or_default(), &composed),
+        sensitivity: measure::rows(composer.float(), &ranked, &composed),
         accuracy: accuracy.as_ref().map(measure::accuracy_report),
         put_back,
         kernels,
@@ -270,18 +234,6 @@ fn remark_bodies(model: &Model, table: &Quantized, diags: &mut Diags) {
             format!("{count} products with a weight are in bodies of If, Loop or Scan: they stay floats");
         diags.note("bodies-stay-float", None, message);
     }
-}
-
-fn rank(
-    composer: &Composer<'_>,
-    composed: &Composed,
-    fitted: Option<&Source>,
-    runtime: &dyn Runtime,
-    progress: &mut dyn Progress,
-) -> Result<Vec<Sensitivity>> {
-    let Some(source) = fitted else { return Ok(Vec::new()) };
-    let mut tell = |at| progress.begin(Step::Rank(at, RANKED_SAMPLES.min(source.len())));
-    sensitivities(composer.float(), &composed.places, source, RANKED_SAMPLES, runtime, &mut tell)
 }
 
 impl QuantizeJob {

@@ -75,7 +75,11 @@ pub(super) fn refined<'a>(
         let measured = clock.time("accuracy", || judge.accuracy(&candidate.composed.model, progress))?;
         let reached = |accuracy: &Option<Accuracy>| accuracy.as_ref().and_then(Accuracy::sqnr_db);
         of_full = of_full.or(reached(&measured));
-        if best.as_ref().is_none_or(|(_, held)| reached(&measured) > reached(held)) {
+        let keeps = |accuracy: &Option<Accuracy>| {
+            accuracy.as_ref().is_some_and(|accuracy| job.bounds.missed(accuracy).is_none())
+        };
+        let rank = |accuracy| (keeps(accuracy), reached(accuracy));
+        if best.as_ref().is_none_or(|(_, held)| rank(&measured) > rank(held)) {
             best = Some((candidate, measured));
         }
     }

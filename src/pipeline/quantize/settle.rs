@@ -1,0 +1,123 @@
+//! Which model is written: what the samples, the bounds and the clock leave of the first one.
+
+use super::bound::{Bound, Reached};
+use super::compose::{Composed, Composer};
+use super::faster::faster;
+use super::measure::{Judge, accuracy_report};
+use super::{RANKED_SAMPLES, refine};
+use crate::data::Source;
+use crate::diag::Diags;
+use crate::error::Result;
+use crate::ir::Model;
+use crate::pipeline::optimize::Clock;
+use crate::pipeline::progress::{Progress, Step};
+use crate::quantize::{Accuracy, Sensitivity, sensitivities};
+use crate::report::{PutBack, QuantizedRace};
+
+/// The model that is written, and what is known of it.
+pub(super) struct Settled<'c> {
+    pub(super) composer: Composer<'c>,
+    pub(super) composed: Composed,
+    pub(super) accuracy: Option<Accuracy>,
+    /// What nodes lose by themselves, the most sensitive first; none where nothing is measured.
+    pub(super) ranked: Vec<Sensitivity>,
+    pub(super) put_back: Option<PutBack>,
+    pub(super) race: Option<QuantizedRace>,
+}
+
+/// Settles it: refined by the samples, then within the bounds, then no slower than it has to be.
+pub(super) fn settled<'c>(
+    judge: &Judge<'_>,
+    fitted: Option<&Source>,
+    (composer, composed): (Composer<'c>, Composed),
+    clock: &mut Clock,
+    diags: &mut Diags,
+    progress: &mut dyn Progress,
+) -> Result<Settled<'c>> {
+    let (composer, composed, accuracy) =
+        refine::refined(judge, fitted, composer, composed, clock, diags, progress)?;
+    let mut settled = Settled { composer, composed, accuracy, ranked: vec![], put_back: None, race: None };
+    if judge.job.verify {
+        settled.measure(judge, fitted, clock, progress)?;
+        settled.bound(judge, clock, progress)?;
+    }
+    if judge.job.bench {
+        settled.time(judge, clock, diags, progress)?;
+    }
+    Ok(settled)
+}
+
+impl Settled<'_> {
+    fn measure(
+        &mut self,
+        judge: &Judge<'_>,
+        fitted: Option<&Source>,
+        clock: &mut Clock,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        if let Some(source) = fitted {
+            let of = RANKED_SAMPLES.min(source.len());
+            let mut tell = |at| progress.begin(Step::Rank(at, of));
+            let (float, places) = (self.composer.float(), &self.composed.places);
+            self.ranked = clock.time("sensitivity", || {
+                sensitivities(float, places, source, RANKED_SAMPLES, judge.runtime, &mut tell)
+            })?;
+        }
+        if self.accuracy.is_none() {
+            self.accuracy = clock.time("accuracy", || judge.accuracy(&self.composed.model, progress))?;
+        }
+        Ok(())
+    }
+
+    /// Puts nodes back to floats until the bounds hold.
+    fn bound(&mut self, judge: &Judge<'_>, clock: &mut Clock, progress: &mut dyn Progress) -> Result<()> {
+        let Some(reached) = &self.accuracy else { return Ok(()) };
+        let bound = Bound { judge, bounds: &judge.job.bounds, ranked: &self.ranked };
+        let better = clock.time("bound", || bound.reach(&self.composer, reached, progress))?;
+        let Some(Reached { composer, composed, accuracy, nodes }) = better else { return Ok(()) };
+        self.composer = composer;
+        let all = std::mem::replace(&mut self.composed, composed);
+        let accuracy = self.accuracy.replace(accuracy);
+        self.put_back = Some(PutBack {
+            nodes,
+            of: self.ranked.len(),
+            accuracy: accuracy.as_ref().map(accuracy_report),
+            race: Self::race(judge, &all.model, clock, progress)?,
+        });
+        Ok(())
+    }
+
+    /// Times it, and keeps floats where they are faster.
+    fn time(
+        &mut self,
+        judge: &Judge<'_>,
+        clock: &mut Clock,
+        diags: &mut Diags,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        self.race = Self::race(judge, &self.composed.model, clock, progress)?;
+        // What a plan says is done.
+        let Some(race) = self.race.as_ref().filter(|_| judge.job.evidence.plan.is_none()) else {
+            return Ok(());
+        };
+        let held =
+            clock.time("bench", || faster(judge, &self.composer, &self.composed, race, diags, progress))?;
+        if let Some((composer, composed, accuracy)) = held {
+            self.race = Self::race(judge, &composed.model, clock, progress)?;
+            (self.composer, self.composed, self.accuracy) = (composer, composed, accuracy);
+        }
+        Ok(())
+    }
+
+    fn race(
+        judge: &Judge<'_>,
+        model: &Model,
+        clock: &mut Clock,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<QuantizedRace>> {
+        if !judge.job.bench {
+            return Ok(None);
+        }
+        clock.time("bench", || judge.race_of(model, progress))
+    }
+}
