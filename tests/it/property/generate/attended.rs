@@ -73,7 +73,7 @@ impl Generator {
         let scores = self.inner(&format!("MatMul ({query}, {turned})"));
         let (scale, _) = self.scalar(0.5);
         let scores = self.inner(&format!("Mul ({scores}, {scale})"));
-        let scores = self.padded_and_causal(scores);
+        let scores = self.hidden_keys(scores);
         let weights = self.inner(&format!("Softmax <axis = -1> ({scores})"));
         let output = self.inner(&format!("MatMul ({weights}, {values})"));
         let turned = self.inner(&format!("Transpose <perm = [0, 2, 1, 3]> ({output})"));
@@ -81,22 +81,22 @@ impl Generator {
         self.emit(vec![2, N, 4], &format!("Reshape ({turned}, {shape})"));
     }
 
-    /// Every other time with a mask for two batches: the lowest number, or a higher one, hides the first keys, and minus
-    /// infinity those behind each query. It draws no number either.
-    fn padded_and_causal(&mut self, scores: String) -> String {
-        let seed = self.state;
-        if Self::choice(seed ^ 5, 2) == 0 {
+    /// Three times in four with a mask for each of two batches: the lowest number, or a higher one, hides the first keys,
+    /// and minus infinity the last ones, never all. It draws no number either.
+    fn hidden_keys(&mut self, scores: String) -> String {
+        if self.apart(5) {
             return scores;
         }
-        let hidden = [0, 1].map(|batch| Self::choice(seed ^ (6 + batch), N + 2));
-        let low = ["-3.4028235e38", "-1e9"][Self::choice(seed ^ 8, 2)];
-        let element = |at: usize| match (at / (N * (N + 1)), at / (N + 1) % N, at % (N + 1)) {
-            (_, query, key) if key > query + 1 => "-inf",
-            (batch, _, key) if key < hidden[batch] => low,
+        let seed = self.state;
+        let low = if self.apart(8) { "-1e9" } else { "-3.4028235e38" };
+        let [hidden, finite] = [6, 10].map(|k| [0, 1].map(|batch| Self::choice(seed ^ (k + batch), N + 1)));
+        let element = |at: usize| match (at / (N + 1), at % (N + 1)) {
+            (batch, key) if key > finite[batch] => "-inf",
+            (batch, key) if key < hidden[batch] => low,
             _ => "0",
         };
-        let elements: Vec<&str> = (0..2 * N * (N + 1)).map(element).collect();
-        let mask = self.constant(&format!("float[2,1,{N},{}]", N + 1), &elements.join(", "));
+        let elements: Vec<&str> = (0..2 * (N + 1)).map(element).collect();
+        let mask = self.constant(&format!("float[2,1,1,{}]", N + 1), &elements.join(", "));
         self.inner(&format!("Add ({scores}, {mask})"))
     }
 
