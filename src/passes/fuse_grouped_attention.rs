@@ -66,9 +66,6 @@ impl Rule for FuseGroupedAttention {
     }
 
     fn visit(&self, cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
-        if cx.in_function {
-            return Err(Miss::Silent);
-        }
         of_groups(cx, node)
     }
 }

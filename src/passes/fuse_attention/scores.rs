@@ -110,6 +110,10 @@ impl Way {
 impl Formula {
     /// Reads the formula that ends at this `MatMul`.
     pub(super) fn read(cx: &Context<'_>, node: NodeId) -> Result<Self, Miss> {
+        // Functions keep no types.
+        if cx.in_function {
+            return Err(Miss::Silent);
+        }
         let n = cx.node(node);
         let (Some(weights), Some(value)) = (n.input(0), n.input(1)) else { return Err(Miss::Silent) };
         let output = n.outputs()[0];

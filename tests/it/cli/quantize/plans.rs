@@ -18,6 +18,19 @@ fn a_plan_gives_the_same_file_without_any_samples() {
     }
 }
 
+/// The products of this model are so small that floats are faster.
+#[test]
+fn a_plan_is_followed_however_slow_it_is() {
+    let place = place();
+    let to_nearest = ["--no-adaptive-rounding", "--write-plan", "plan.toml"];
+    quantized(&place, "mlp", "ort-cpu", &to_nearest);
+    let follow = ["quantize", "mlp.onnx", "-o", "timed.onnx", "--target", "ort-cpu", "--calibration", "mlp"];
+    let more = ["--plan", "plan.toml", "--no-adaptive-rounding", "--json"];
+    let report = place.run(&[&follow[..], &more].concat()).json();
+    assert!(report["race"]["pairs"].as_u64().unwrap() > 0, "{report}");
+    assert!(read(&place.path("timed.onnx")) == read(&place.path("mlp.q.onnx")));
+}
+
 #[test]
 fn a_plan_that_divides_by_a_node_of_its_own_can_be_followed() {
     let place = place();
