@@ -38,9 +38,6 @@ pub(super) struct OptimizeArgs {
     /// Where the weights are written
     #[arg(long, value_name = "HOW", default_value = "keep")]
     external_data: Placement,
-    /// Write the inferred types of inner values into the file
-    #[arg(long)]
-    keep_shapes: bool,
     /// Print the settings that these options come to, as TOML, and stop
     #[arg(long)]
     print_recipe: bool,
@@ -177,7 +174,6 @@ fn job(args: &OptimizeArgs) -> Result<OptimizeJob> {
             ..Options::new(args.target.clone())
         },
         tune: choice.tune.map(Duration::from_secs),
-        keep_shapes: args.keep_shapes,
         external_data: args.external_data.into(),
         proof: Proof {
             verify: !args.proof.no_verify,

@@ -86,6 +86,7 @@ pub mod fuse_conv_activation;
 pub mod narrow_indices;
 pub mod guard_sums;
 pub mod remove_dead;
+pub mod declare_shapes;
 
 mod equal;
 mod fold;

@@ -23,7 +23,6 @@ mod signature;
 mod sizes;
 mod spelled;
 mod tune;
-mod types;
 
 pub use bench::{BenchJob, bench};
 pub use check::{CheckJob, check};

@@ -11,7 +11,6 @@ use super::progress::{Progress, Step};
 use super::proof::{self, Proof};
 use super::run::{Means, Outcome, Ran, run};
 use super::tune::Tuner;
-use super::types;
 use crate::diag::Diags;
 use crate::error::{Error, Result};
 use crate::io::{ExternalData, Loaded, WriteOptions, load};
@@ -36,8 +35,6 @@ pub struct OptimizeJob {
     pub tune: Option<Duration>,
     /// Where the weights go.
     pub external_data: ExternalData,
-    /// Whether inferred types are written for inner values; what the input declares of them is, in any case.
-    pub keep_shapes: bool,
     /// Whether and how the result is proved.
     pub proof: Proof,
     /// Which runtime judges.
@@ -78,9 +75,6 @@ pub fn optimize(job: &OptimizeJob, progress: &mut dyn Progress) -> Result<Optimi
 
     clock.time("check", || super::check::warn(&model, &job.options.target, &mut diags));
     progress.begin(Step::Write);
-    if job.keep_shapes {
-        types::declare(&mut model);
-    }
     let source = (job.input != Path::new("-")).then(|| job.input.clone());
     let options = WriteOptions { external_data: job.external_data, source };
     let mut result = clock.time("write", || Output::make(&model, &job.output, &options))?;

@@ -48,7 +48,7 @@ impl OptimizeJob {
                 inputs,
                 seed,
             },
-            write: Write { keep_shapes: self.keep_shapes, external_data: placement(self.external_data) },
+            write: Write { external_data: placement(self.external_data) },
         })
     }
 }

@@ -184,9 +184,6 @@ pub struct Proof {
 pub struct Write {
     /// Where the weights go.
     pub external_data: Placement,
-    /// Write inferred types of inner values too.
-    #[serde(default)]
-    pub keep_shapes: bool,
 }
 
 /// Where weights go.
@@ -246,7 +243,7 @@ mod tests {
             steps: vec![Step::Optimize(optimize)],
             data: None,
             proof: Proof { verify: true, require: false, force: false, inputs: None, seed: Some(7) },
-            write: Write { external_data: Placement::Inline, keep_shapes: true },
+            write: Write { external_data: Placement::Inline },
         }
     }
 

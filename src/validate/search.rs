@@ -83,6 +83,13 @@ impl Search<'_> {
     }
 }
 
+/// Sizes that few models insist on. Memory may go with the square of a size, so long ones come last.
+fn odd_schemes() -> impl Iterator<Item = Scheme> {
+    let (long, short): (Vec<Scheme>, Vec<Scheme>) =
+        SCHEMES.into_iter().skip(SIZES_WANTED).partition(|scheme| scheme.is_long());
+    short.into_iter().chain(lots()).chain(long)
+}
+
 struct State<'a> {
     search: Search<'a>,
     inputs: MadeInputs,
@@ -134,7 +141,7 @@ impl State<'_> {
                 return Ok(true);
             }
         }
-        for scheme in SCHEMES.into_iter().skip(SIZES_WANTED).chain(lots()) {
+        for scheme in odd_schemes() {
             if worked.is_none() && self.attempt(scheme, style, choice, 0)? {
                 worked = Some(scheme);
             }
@@ -260,5 +267,19 @@ impl State<'_> {
             }
         }
         self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_is_tried_and_long_ones_when_all_others_have_failed() {
+        let schemes: Vec<Scheme> = odd_schemes().collect();
+        assert_eq!(schemes.len(), SCHEMES.len() - SIZES_WANTED + lots().count());
+        let short = schemes.iter().take_while(|s| !s.is_long()).count();
+        assert!(schemes[..short].iter().any(|s| s.is_drawn()) && short < schemes.len());
+        assert!(schemes[short..].iter().all(|s| s.is_long()));
     }
 }

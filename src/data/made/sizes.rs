@@ -60,7 +60,7 @@ pub(crate) const SCHEMES: [Scheme; 17] = [
 /// Some insist on 1, and exporters do not say so.
 const DRAWN: [u64; 12] = [1, 1, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24];
 
-/// Tried last: one size may have to be at least the sum of others, or the like.
+/// Tried when all short ones have failed: one size may have to be at least the sum of others, or the like.
 pub(crate) fn lots() -> impl Iterator<Item = Scheme> {
     (1..=32).map(|lot| Scheme { lot, ..scheme(1, 1, 64, 64, false) })
 }
@@ -69,6 +69,11 @@ impl Scheme {
     /// Whether its sizes were drawn.
     pub(crate) fn is_drawn(self) -> bool {
         self.lot > 0
+    }
+
+    /// Whether it takes a model much memory that multiplies each token by each.
+    pub(crate) fn is_long(self) -> bool {
+        self.sequence >= 1024
     }
 
     /// Other sizes of the kind that worked.

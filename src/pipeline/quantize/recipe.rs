@@ -42,7 +42,7 @@ impl QuantizeJob {
                 inputs: path(&evidence.calibration),
                 seed: None,
             },
-            write: Write { external_data: placement(self.external_data), keep_shapes: false },
+            write: Write { external_data: placement(self.external_data) },
         })
     }
 }

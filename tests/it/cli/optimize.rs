@@ -313,14 +313,11 @@ g (float[n, 4] x, bool c) => (float[n, 4] y) <float[k, 4] declared>
     let inferred = Some("float[n,4]".to_owned());
     assert_eq!(place.run(&with(&[])).code, 0);
     assert_eq!(types("out.onnx"), [declared.clone(), None, None]);
-    let ran = place.run(&with(&["--keep-shapes", "--json"])).json();
+    let ran = place.run(&with(&["--enable", "declare-shapes", "--json"])).json();
     assert_eq!(types("out.onnx"), [declared, inferred.clone(), inferred]);
-    assert_eq!(
-        (&ran["parity"]["status"], &ran["recipe"]["write"]["keep_shapes"]),
-        (&"passed".into(), &true.into())
-    );
+    assert_eq!(ran["parity"]["status"], "passed");
 
     let first = read(&place.path("out.onnx"));
-    place.run(&["optimize", "out.onnx", "-o", "again.onnx", "--keep-shapes"]);
+    place.run(&["optimize", "out.onnx", "-o", "again.onnx", "--enable", "declare-shapes"]);
     assert!(read(&place.path("again.onnx")) == first, "a second run writes other types");
 }
