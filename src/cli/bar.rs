@@ -64,6 +64,9 @@ impl Progress for Bar {
                 self.counted("calibrating", at.sample, at.samples, &runs);
             }
             Step::Rank(at, of) => self.counted("ranking nodes", at, of, ""),
+            Step::Effects(run, of) => {
+                self.0.set_message(format!("ranking nodes by the outputs: run {} of {of}", run + 1));
+            }
             Step::Smooth(at, of) => self.counted("looking at channels", at, of, ""),
             Step::Round(at, of) => self.counted("rounding weights", at, of, ""),
             Step::Correct(at, of) => self.counted("correcting biases", at, of, ""),

@@ -26,6 +26,8 @@ pub enum Step<'a> {
     Calibrate(calibrate::Progress),
     /// Runs nodes beside themselves in whole numbers: has run so many samples of so many.
     Rank(usize, usize),
+    /// Runs the model with one node alone in whole numbers: the run of so many.
+    Effects(usize, usize),
     /// Looks at channels of values: has run so many samples of so many.
     Smooth(usize, usize),
     /// Chooses how weights are rounded: has run so many samples of so many.

@@ -74,8 +74,9 @@ pub fn accuracy(
     Ok(Accuracy { samples: source.len(), outputs })
 }
 
+/// What an output comes to over samples.
 #[derive(Default)]
-struct Sums {
+pub(super) struct Sums {
     signal: f64,
     error: f64,
     floats: bool,
@@ -87,7 +88,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, a: &RunValue, b: &RunValue) {
+    pub(super) fn add(&mut self, a: &RunValue, b: &RunValue) {
         match compare(a, b) {
             Ok(metrics) => self.metrics(&metrics),
             Err(why) => self.apart = Some(why),
@@ -107,7 +108,13 @@ impl Sums {
         }
     }
 
-    fn finish(self, name: &str) -> OutputAccuracy {
+    /// The power of the error by that of the signal; infinite where it cannot be compared, none where it is no float.
+    pub(super) fn error_power(self) -> f64 {
+        let output = self.finish("");
+        output.compared_db().map_or(0.0, |db| 10f64.powf(-db / 10.0))
+    }
+
+    pub(super) fn finish(self, name: &str) -> OutputAccuracy {
         let mean = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
         OutputAccuracy {
             name: name.to_owned(),

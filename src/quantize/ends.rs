@@ -6,21 +6,23 @@
 //! up, while a coarser step is small beside the errors of all layers before.
 
 use super::choose::{Choice, Role};
+use super::multiplied::{Part, multiplied};
 use crate::error::Result;
-use crate::ir::{Graph, NodeId, RegionId, ValueId, captures, topological};
+use crate::ir::{Graph, NodeId, ValueId};
 use crate::tensor::DType;
 use rustc_hash::FxHashSet;
 
 /// Of the width that was seen, so much is added at either side.
 const MARGIN: f32 = 0.25;
 
-/// The values behind which no product computes in whole numbers any more, and which no function bounds.
+/// The values behind some elements of which no product computes in whole numbers any more, and which no function bounds.
 ///
 /// # Errors
 /// The graph has a cycle.
 pub fn ends(graph: &Graph, choices: &[Choice]) -> Result<FxHashSet<ValueId>> {
     let multiplied = multiplied(graph, choices)?;
-    Ok(unbounded(graph, choices).into_iter().filter(|v| !multiplied.contains(v)).collect())
+    let ends = |v: &ValueId| multiplied.get(v) != Some(&Part::All);
+    Ok(unbounded(graph, choices).into_iter().filter(ends).collect())
 }
 
 /// A range with zero in it, and room at both sides.
@@ -29,26 +31,6 @@ pub fn widened((min, max): (f32, f32)) -> (f32, f32) {
     let margin = (max - min) * MARGIN;
     let wide = (min - margin, max + margin);
     if (wide.1 - wide.0).is_finite() { wide } else { (min, max) }
-}
-
-/// What becomes an operand of a product in whole numbers, at once or after any other nodes have computed with it.
-fn multiplied(graph: &Graph, choices: &[Choice]) -> Result<FxHashSet<ValueId>> {
-    let whole: FxHashSet<NodeId> = choices
-        .iter()
-        .filter(|c| matches!(c.role, Role::Product { .. } | Role::Skip { .. }))
-        .map(|c| c.node)
-        .collect();
-    let mut found = FxHashSet::default();
-    for id in topological(graph, RegionId::ROOT)?.into_iter().rev() {
-        let node = graph.node(id);
-        if whole.contains(&id) || node.outputs().iter().any(|v| found.contains(v)) {
-            found.extend(node.inputs().flatten());
-            if node.regions().next().is_some() {
-                found.extend(captures(graph, id));
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// Results of products that no clamp follows, where elements of them are moved to, and what joins or adds nothing else.
@@ -91,7 +73,8 @@ mod tests {
     fn of(nodes: &str, outputs: &str) -> Vec<String> {
         let text = format!(
             "<ir_version: 8, opset_import: [\"\" : 17]> g (float[1, 1, 4, 4] x) => ({outputs})\n\
-             <float[1, 1, 1, 1] w = {{2}}> {{ {nodes} }}"
+             <float[1, 1, 1, 1] w = {{2}}, float[1, 1, 1] one = {{1}}, int64[3] flat = {{0, 0, -1}}, int64[2] sizes = {{1, 1}}>\n\
+             {{ {nodes} }}"
         );
         let mut model = parse_model(&text).unwrap();
         Facts::new().infer_model(&mut model, &mut Diags::new());
@@ -127,6 +110,12 @@ mod tests {
         let branch = "c = Constant <value = bool {1}> ()\n a = Conv (x, w)\n e = If (c) <then_branch = t () => (float[1, 1, 4, 4] p)\
                       { p = Exp (a) }, else_branch = f () => (float[1, 1, 4, 4] q) { q = Neg (a) }>\n y = Conv (e, w)";
         assert_eq!(of(branch, any), ["y"]);
+        // Of what is joined and split again, each goes its own way.
+        let heads = "a = Conv (x, w)\n b = Conv (x, w)\n c = Concat <axis = 1> (a, b)\n f = Reshape (c, flat)\n\
+                     t = Transpose <perm = [2, 1, 0]> (f)\n j = Concat <axis = 2> (t, t)\n p, q = Split <axis = 1> (j, sizes)\n e = Exp (p)\n y = Conv (e, one)";
+        assert_eq!(of(heads, "float[N, M, L] y, float[N, M, L] q"), ["b", "c", "f", "j", "t", "y"]);
+        let sized = "a = Conv (x, w)\n s = Shape (a)\n r = Reshape (x, s)\n y = Conv (r, w)\n z = Exp (a)";
+        assert_eq!(of(sized, "float[N, M, H, W] y, float[N, M, H, W] z"), ["a", "y"]);
         let joined = "a = Conv (x, w)\n r = Relu (a)\n b = Conv (x, w)\n y = Concat <axis = 1> (r, b)";
         assert_eq!(of(joined, any), ["b"]);
     }

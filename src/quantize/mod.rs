@@ -7,6 +7,7 @@
 //! | `layers` | what an operator's operands are to it |
 //! | `choose` | which nodes compute in whole numbers, and why the others do not |
 //! | `plan` | the choices with their numbers |
+//! | `multiplied` | which elements of values become operands of products |
 //! | `ends` | values that whole numbers end with, which need room |
 //! | `responses` | through which function a value is read |
 //! | `grid` | scale and zero point of a range, and rounding to them |
@@ -20,6 +21,8 @@
 //! | `twins` | products beside themselves in whole numbers, in one graph |
 //! | `correct` | biases that take back what rounding shifts the mean by |
 //! | `sensitivity` | how much each node loses by itself, all in one run |
+//! | `gates` | nodes in floats or in whole numbers as flags say, in one graph |
+//! | `effects` | which nodes are best left in floats for the outputs' sake |
 //! | `answers` | what an original makes of samples, run once where memory allows |
 //! | `accuracy` | how far the outputs of a model are from those of its original, over samples |
 //! | `bounds` | what the outputs of a result must keep of the original's |
@@ -30,10 +33,13 @@ mod answers;
 mod bounds;
 mod choose;
 mod correct;
+mod effects;
 mod ends;
+mod gates;
 mod grid;
 mod labels;
 mod layers;
+mod multiplied;
 mod place;
 mod plan;
 mod probe;
@@ -51,6 +57,7 @@ pub use answers::{Answers, Open};
 pub use bounds::{Bounds, DropMetric, MaxDrop};
 pub use choose::{Choice, Role, choose, not_finite, products_in_bodies};
 pub use correct::{Correction, corrected, corrections};
+pub use effects::{Effect, effects, orders};
 pub use ends::{ends, widened};
 pub use grid::{Affine, Grid};
 pub use labels::Labels;

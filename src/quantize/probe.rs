@@ -3,11 +3,11 @@
 //! A copy of the model gets nodes that reduce values, and returns what they reduce to: of a value of any size nothing but
 //! that leaves the runtime.
 
-use crate::data::Source;
+use crate::data::Source as Samples;
 use crate::error::{Error, Result};
 use crate::io::{self, ExternalData, Scratch, WriteOptions};
 use crate::ir::{Attr, Graph, Model, NewNode, NewOutput, NodeId, OpId, RegionId, Type, ValueId};
-use crate::runtime::{Optimization, RunError, RunValue, Runtime, SessionOptions};
+use crate::runtime::{Optimization, RunError, RunValue, Runtime, Session, SessionOptions, Source};
 use crate::tensor::{DType, Element, Tensor};
 use rustc_hash::FxHashMap;
 use std::path::Path;
@@ -106,7 +106,7 @@ impl Probe {
     /// A sample cannot be read, or the model does not run on it.
     pub(super) fn run(
         self,
-        source: &Source,
+        source: &Samples,
         samples: usize,
         runtime: &dyn Runtime,
         mut sample: impl FnMut(usize, Vec<RunValue>) -> Result<()>,
@@ -114,15 +114,7 @@ impl Probe {
         if self.told.is_empty() {
             return Ok(());
         }
-        let folder = Scratch::beside(Path::new("-"))?;
-        let file = folder.path().join("model.onnx");
-        let separate = WriteOptions { external_data: ExternalData::Separate, source: None };
-        io::save(&self.model, &file, &separate)?;
-        // What is measured is the rounding, not the kernels of this machine.
-        let options =
-            SessionOptions { threads: 1, optimize: Optimization::Basic, ..SessionOptions::default() };
-        let file = crate::runtime::Source::file(file);
-        let mut session = runtime.session(&file, &options).map_err(RunError::into_error)?;
+        let (_folder, mut session) = open(&self.model, runtime)?;
         let names: Vec<&str> = self.told.iter().map(String::as_str).collect();
         for at in 0..samples.min(source.len()) {
             let feeds = source.sample(at)?;
@@ -131,6 +123,21 @@ impl Probe {
         }
         Ok(())
     }
+}
+
+/// A session of a model that is written aside, with what goes when that is over.
+///
+/// # Errors
+/// It cannot be written, or the runtime does not take it.
+pub(super) fn open(model: &Model, runtime: &dyn Runtime) -> Result<(Scratch, Box<dyn Session>)> {
+    let folder = Scratch::beside(Path::new("-"))?;
+    let file = folder.path().join("model.onnx");
+    let separate = WriteOptions { external_data: ExternalData::Separate, source: None };
+    io::save(model, &file, &separate)?;
+    // What is measured is the rounding, not the kernels of this machine.
+    let options = SessionOptions { threads: 1, optimize: Optimization::Basic, ..SessionOptions::default() };
+    let session = runtime.session(&Source::file(file), &options).map_err(RunError::into_error)?;
+    Ok((folder, session))
 }
 
 /// The numbers of a value that was told.

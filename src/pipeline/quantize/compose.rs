@@ -243,6 +243,27 @@ impl<'a> Composer<'a> {
         self.corrections.iter().filter(|c| products.contains(&c.node)).cloned().collect()
     }
 
+    /// The same, with nothing fitted to what is rounded.
+    pub(super) fn plain(&self) -> Self {
+        Self { roundings: FxHashMap::default(), corrections: Vec::new(), ..self.clone() }
+    }
+
+    /// The same, with biases corrected anew where they were: other nodes round now. `None` where none was.
+    pub(super) fn corrected_anew(
+        &self,
+        by: (&Source, &dyn Runtime),
+        progress: &mut dyn Progress,
+    ) -> Result<Option<(Self, Composed)>> {
+        if self.corrections.is_empty() || self.is_planned() {
+            return Ok(None);
+        }
+        let mut other = Self { corrections: Vec::new(), ..self.clone() };
+        let composed = other.compose()?;
+        other.correct(&composed, by, progress)?;
+        let composed = other.compose()?;
+        Ok(Some((other, composed)))
+    }
+
     /// The same, with some nodes left in floats too, for this reason.
     pub(super) fn without(
         &self,

@@ -7,15 +7,14 @@
 
 use super::compose::{Composed, Composer};
 use super::measure::Judge;
-use crate::diag::Diags;
 use crate::error::Result;
 use crate::ir::{Graph, NodeId};
 use crate::pipeline::progress::Progress;
-use crate::quantize::{Accuracy, Role};
+use crate::quantize::Role;
 use crate::report::{QuantizedRace, Race};
 use std::collections::BTreeMap;
 
-const SLOWER: &str = "floats are faster here";
+pub(super) const SLOWER: &str = "floats are faster here";
 
 /// Nodes of a kind that compute in whole numbers.
 struct Kind {
@@ -23,19 +22,18 @@ struct Kind {
     nodes: Vec<NodeId>,
 }
 
-/// What makes a model, the model, and its accuracy where it was measured.
-pub(super) type Held<'c> = (Composer<'c>, Composed, Option<Accuracy>);
+/// What makes a faster model, the model, and what floats are faster for.
+pub(super) type Faster<'c> = (Composer<'c>, Composed, String);
 
-/// A model that is faster than the one that was timed, with some kinds in floats; `None` where that is fast, none is faster,
-/// or the one that is does not keep to the bounds.
+/// A model that is faster than the one that was timed, with some kinds in floats; `None` where that is fast, or none is
+/// faster.
 pub(super) fn faster<'c>(
     judge: &Judge<'_>,
     composer: &Composer<'c>,
     composed: &Composed,
     race: &QuantizedRace,
-    diags: &mut Diags,
     progress: &mut dyn Progress,
-) -> Result<Option<Held<'c>>> {
+) -> Result<Option<Faster<'c>>> {
     if race.verdict == Race::Faster {
         return Ok(None);
     }
@@ -52,15 +50,9 @@ pub(super) fn faster<'c>(
     if floats.is_empty() {
         return Ok(None);
     }
-    let accuracy = if judge.job.verify { judge.accuracy(&composed.model, progress)? } else { None };
-    if judge.verdict(accuracy.as_ref()).is_some() {
-        return Ok(None);
-    }
     let floats: Vec<String> =
         floats.iter().map(|kind| format!("{} {}", kind.nodes.len(), kind.name)).collect();
-    let message = format!("INT8 is not faster here for {}: floats are kept", floats.join(", "));
-    diags.note("floats-are-faster", None, message);
-    Ok(Some((composer, composed, accuracy)))
+    Ok(Some((composer, composed, floats.join(", "))))
 }
 
 /// Kinds of products and of all else that computes in whole numbers, those with the fewest nodes first.

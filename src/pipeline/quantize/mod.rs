@@ -15,6 +15,7 @@
 mod bound;
 mod compose;
 mod faster;
+mod front;
 mod held_out;
 mod measure;
 mod prepare;

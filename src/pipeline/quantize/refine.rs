@@ -8,6 +8,7 @@ use super::measure::Judge;
 use crate::data::Source;
 use crate::diag::Diags;
 use crate::error::Result;
+use crate::ir::Model;
 use crate::pipeline::optimize::Clock;
 use crate::pipeline::progress::Progress;
 use crate::quantize::Accuracy;
@@ -75,11 +76,7 @@ pub(super) fn refined<'a>(
         let measured = clock.time("accuracy", || judge.accuracy(&candidate.composed.model, progress))?;
         let reached = |accuracy: &Option<Accuracy>| accuracy.as_ref().and_then(Accuracy::sqnr_db);
         of_full = of_full.or(reached(&measured));
-        let keeps = |accuracy: &Option<Accuracy>| {
-            accuracy.as_ref().is_some_and(|accuracy| job.bounds.missed(accuracy).is_none())
-        };
-        let rank = |accuracy| (keeps(accuracy), reached(accuracy));
-        if best.as_ref().is_none_or(|(_, held)| rank(&measured) > rank(held)) {
+        if best.as_ref().is_none_or(|(_, held)| rank(judge, &measured) > rank(judge, held)) {
             best = Some((candidate, measured));
         }
     }
@@ -94,4 +91,37 @@ pub(super) fn refined<'a>(
         diags.note("refinement-left-out", None, message);
     }
     Ok((composer, composed, measured))
+}
+
+/// A model some of whose nodes went back to floats, with biases corrected for what the others round where that is better.
+pub(super) fn refitted<'a>(
+    judge: &Judge<'_>,
+    fitted: Option<&Source>,
+    (composer, composed): (Composer<'a>, Composed),
+    clock: &mut Clock,
+    progress: &mut dyn Progress,
+) -> Result<(Composer<'a>, Composed, Option<Accuracy>)> {
+    let measured = |model: &Model, clock: &mut Clock, progress: &mut dyn Progress| match judge.job.verify {
+        true => clock.time("accuracy", || judge.accuracy(model, progress)),
+        false => Ok(None),
+    };
+    let anew = match fitted {
+        Some(source) => {
+            clock.time("bias correction", || composer.corrected_anew((source, judge.runtime), progress))?
+        }
+        None => None,
+    };
+    let as_it_is = measured(&composed.model, clock, progress)?;
+    let Some((other_composer, other)) = anew else { return Ok((composer, composed, as_it_is)) };
+    let corrected = measured(&other.model, clock, progress)?;
+    Ok(match rank(judge, &corrected) >= rank(judge, &as_it_is) {
+        true => (other_composer, other, corrected),
+        false => (composer, composed, as_it_is),
+    })
+}
+
+/// Models are better that keep to the bounds, and among those that do the more accurate ones.
+fn rank(judge: &Judge<'_>, accuracy: &Option<Accuracy>) -> (bool, Option<f64>) {
+    let keeps = accuracy.as_ref().is_some_and(|accuracy| judge.job.bounds.missed(accuracy).is_none());
+    (keeps, accuracy.as_ref().and_then(Accuracy::sqnr_db))
 }

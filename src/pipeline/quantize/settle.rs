@@ -2,7 +2,8 @@
 
 use super::bound::{Bound, Reached};
 use super::compose::{Composed, Composer};
-use super::faster::faster;
+use super::faster::{Faster, faster};
+use super::front::front;
 use super::measure::{Judge, accuracy_report};
 use super::{RANKED_SAMPLES, refine};
 use crate::data::Source;
@@ -39,15 +40,15 @@ pub(super) fn settled<'c>(
     let mut settled = Settled { composer, composed, accuracy, ranked: vec![], put_back: None, race: None };
     if judge.job.verify {
         settled.measure(judge, fitted, clock, progress)?;
-        settled.bound(judge, clock, progress)?;
+        settled.bound(judge, fitted, clock, progress)?;
     }
     if judge.job.bench {
-        settled.time(judge, clock, diags, progress)?;
+        settled.time(judge, fitted, clock, diags, progress)?;
     }
     Ok(settled)
 }
 
-impl Settled<'_> {
+impl<'c> Settled<'c> {
     fn measure(
         &mut self,
         judge: &Judge<'_>,
@@ -70,17 +71,25 @@ impl Settled<'_> {
     }
 
     /// Puts nodes back to floats until the bounds hold.
-    fn bound(&mut self, judge: &Judge<'_>, clock: &mut Clock, progress: &mut dyn Progress) -> Result<()> {
-        let Some(reached) = &self.accuracy else { return Ok(()) };
-        let bound = Bound { judge, bounds: &judge.job.bounds, ranked: &self.ranked };
+    fn bound(
+        &mut self,
+        judge: &Judge<'_>,
+        fitted: Option<&Source>,
+        clock: &mut Clock,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let (Some(reached), Some(fitted)) = (&self.accuracy, fitted) else { return Ok(()) };
+        let bound = Bound { judge, bounds: &judge.job.bounds, fitted };
         let better = clock.time("bound", || bound.reach(&self.composer, reached, progress))?;
-        let Some(Reached { composer, composed, accuracy, nodes }) = better else { return Ok(()) };
+        let Some(Reached { composer, composed, nodes, of }) = better else { return Ok(()) };
+        let (composer, composed, accuracy) =
+            refine::refitted(judge, Some(fitted), (composer, composed), clock, progress)?;
         self.composer = composer;
         let all = std::mem::replace(&mut self.composed, composed);
-        let accuracy = self.accuracy.replace(accuracy);
+        let accuracy = std::mem::replace(&mut self.accuracy, accuracy);
         self.put_back = Some(PutBack {
             nodes,
-            of: self.ranked.len(),
+            of,
             accuracy: accuracy.as_ref().map(accuracy_report),
             race: Self::race(judge, &all.model, clock, progress)?,
         });
@@ -91,6 +100,7 @@ impl Settled<'_> {
     fn time(
         &mut self,
         judge: &Judge<'_>,
+        fitted: Option<&Source>,
         clock: &mut Clock,
         diags: &mut Diags,
         progress: &mut dyn Progress,
@@ -100,12 +110,38 @@ impl Settled<'_> {
         let Some(race) = self.race.as_ref().filter(|_| judge.job.evidence.plan.is_none()) else {
             return Ok(());
         };
-        let held =
-            clock.time("bench", || faster(judge, &self.composer, &self.composed, race, diags, progress))?;
-        if let Some((composer, composed, accuracy)) = held {
-            self.race = Self::race(judge, &composed.model, clock, progress)?;
-            (self.composer, self.composed, self.accuracy) = (composer, composed, accuracy);
+        let by_kinds =
+            clock.time("bench", || faster(judge, &self.composer, &self.composed, race, progress))?;
+        // Slower than the original, INT8 is worth nothing, whatever its accuracy.
+        self.hold(by_kinds, None, judge, fitted, clock, diags, progress)?;
+        let least = self.accuracy.as_ref().and_then(Accuracy::sqnr_db);
+        let in_front = clock.time("bench", || front(judge, &self.composer, &self.composed, progress))?;
+        self.hold(in_front, least, judge, fitted, clock, diags, progress)
+    }
+
+    /// Takes what is faster where it keeps to the bounds, and to so many decibels.
+    #[allow(clippy::too_many_arguments)]
+    fn hold(
+        &mut self,
+        faster: Option<Faster<'c>>,
+        least: Option<f64>,
+        judge: &Judge<'_>,
+        fitted: Option<&Source>,
+        clock: &mut Clock,
+        diags: &mut Diags,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let Some((composer, composed, floats)) = faster else { return Ok(()) };
+        let (composer, composed, accuracy) =
+            refine::refitted(judge, fitted, (composer, composed), clock, progress)?;
+        let reached = accuracy.as_ref().and_then(Accuracy::sqnr_db);
+        if reached < least || judge.verdict(accuracy.as_ref()).is_some() {
+            return Ok(());
         }
+        self.race = Self::race(judge, &composed.model, clock, progress)?;
+        (self.composer, self.composed, self.accuracy) = (composer, composed, accuracy);
+        let message = format!("INT8 is not faster here for {floats}: floats are kept");
+        diags.note("floats-are-faster", None, message);
         Ok(())
     }
 

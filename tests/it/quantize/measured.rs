@@ -5,7 +5,8 @@ use crate::fixtures::onnx_runtime;
 use onnxpress::data::Source;
 use onnxpress::ir::Model;
 use onnxpress::quantize::{
-    Choice, Correction, Grid, Place, choose, corrected, corrections, place, plan, sensitivities, wanted,
+    Choice, Correction, Effect, Grid, Place, choose, corrected, corrections, effects, orders, place, plan,
+    sensitivities, wanted,
 };
 use onnxpress::recipe::DataSpec;
 use onnxpress::target::{Quantized, Target};
@@ -193,20 +194,72 @@ fn products_are_ranked_by_what_they_lose() {
     assert!(ranked[0].sqnr_db < 15.0 && ranked[1].sqnr_db > 35.0, "{ranked:?}");
 
     // What is told of the one is what its model loses.
+    let mut alone = float.clone();
+    place(&mut alone.graph, &places);
+    assert!(!optimized(&alone).is_empty());
+    let want = -10.0 * loss(&float, &places, &["good"]).log10();
+    assert!((ranked[1].sqnr_db - want).abs() < 0.2, "{} {want}", ranked[1].sqnr_db);
+}
+
+/// Power of the error of what a model gives with some of the places in whole numbers, by that of the first output.
+fn loss(float: &Model, places: &[Place], names: &[&str]) -> f64 {
     let mut quantized = float.clone();
-    let alone: Vec<Place> = places.into_iter().filter(|p| float.graph.label(p.node) == "good").collect();
-    place(&mut quantized.graph, &alone);
-    assert!(!optimized(&quantized).is_empty());
+    let some = places.iter().filter(|p| names.contains(&&*float.graph.label(p.node))).cloned();
+    place(&mut quantized.graph, &some.collect::<Vec<_>>());
     let (mut signal, mut error) = (0f64, 0f64);
     for at in 0..SAMPLES {
         let x = || [("x", Tensor::from_slice(&[ROWS, 4], &rows(at)).unwrap())];
-        for (a, b) in run(&float, &x()).iter().zip(run(&quantized, &x())) {
+        for (a, b) in run(float, &x()).iter().zip(run(&quantized, &x())) {
             signal += f64::from(*a).powi(2);
             error += f64::from(a - b).powi(2);
         }
     }
-    let want = 10.0 * (signal / error).log10();
-    assert!((ranked[1].sqnr_db - want).abs() < 0.2, "{} {want}", ranked[1].sqnr_db);
+    error / signal
+}
+
+fn effects_of(float: &Model, places: &[Place]) -> Vec<Effect> {
+    let folder = samples();
+    let source = open(folder.path(), float);
+    let mut told = Vec::new();
+    let mut tell = |run, of| told.push((run, of));
+    let found = effects(float, places, (&source, SAMPLES), onnx_runtime(), &mut tell).unwrap();
+    let runs = SAMPLES * found.len();
+    assert_eq!(told, (0..runs).map(|run| (run, runs)).collect::<Vec<_>>());
+    found
+}
+
+#[test]
+fn nodes_are_ordered_by_what_they_cost_the_outputs() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 17]>\n\
+        g (float[n,4] x) => (float[n,2] y)\n\
+        <float[4,2] w = {1, -1, 0.5, 2, 0.25, -0.75, 3, 1}, float[4,2] v = {1, -1, 0.5, 2, 0.25, -0.75, 3, 2},\n\
+         float[4] k = {0.001, 0.001, 0.001, 0.001}, float[2,2] u = {1, 0.3, -0.2, 0.7}>\n\
+        { s = Mul (x, k)\n [small] c = MatMul (s, w)\n [large] d = MatMul (x, v)\n e = Exp (c)\n f = Tanh (d)\n\
+          g = Add (e, f)\n [last] y = MatMul (g, u) }";
+    let float = model(text);
+    let choices = choose(&float.graph, &table(), &Default::default()).unwrap();
+    let ranges = wanted(&float.graph, &choices).into_iter().map(|v| (v, (-12.0, 12.0))).collect();
+    let places = plan(&float.graph, &choices, &table(), &ranges, Grid::SIGNED).unwrap();
+    let found = effects_of(&float, &places);
+    let named = |name: &str| found.iter().find(|e| float.graph.label(e.node) == name).unwrap();
+    for name in ["small", "large", "last"] {
+        let (error, want) = (named(name).error, loss(&float, &places, &[name]));
+        assert!((error / want - 1.0).abs() < 0.02, "{name}: {error} {want}");
+    }
+    assert!(named("large").error > 4.0 * named("small").error && named("last").error > named("small").error);
+    let elements = (SAMPLES * ROWS * 2) as f64;
+    let work = |name| named(name).work / elements;
+    assert_eq!((work("small") - work("last"), work("large")), (2.0, work("small")));
+
+    let orders: Vec<Vec<String>> = orders(&float, &found)
+        .unwrap()
+        .into_iter()
+        .map(|order| order.into_iter().map(|node| float.graph.label(node)).collect())
+        .collect();
+    let [by_error, by_work, forward] = &orders[..] else { panic!("{orders:?}") };
+    assert_eq!(by_error.last().unwrap(), "small");
+    assert_eq!(by_work.last().unwrap(), "small");
+    assert_eq!(forward, &["small", "large", "last"]);
 }
 
 /// Of two tables with the same rows, one is looked up where a column has an outlier.
@@ -230,4 +283,10 @@ fn tables_are_ranked_by_the_rows_that_are_looked_up() {
     assert_eq!((&*names[0], names.len()), ("coarse", 3));
     let of = |name: &str| ranked[names.iter().position(|n| n == name).unwrap()].sqnr_db;
     assert!(of("coarse") < 15.0 && of("fine") > 40.0, "{ranked:?}");
+    // Where each of them alone is in whole numbers, the output that reads it says so.
+    let found = effects_of(&float, &places);
+    let named = |name: &str| found.iter().find(|e| float.graph.label(e.node) == name).unwrap();
+    let want = loss(&float, &places, &["coarse"]);
+    assert!((named("coarse").error / want - 1.0).abs() < 0.02, "{} {want}", named("coarse").error);
+    assert!(named("fine").error < 1e-4, "{}", named("fine").error);
 }
