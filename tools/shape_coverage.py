@@ -71,7 +71,8 @@ def by_ort(path, _):
 
 def by_onnxpress(path, binary):
     out = pathlib.Path(path).with_suffix(".inferred.onnx")
-    command = [binary, "optimize", path, "-o", str(out), "--only", "infer-shapes", "--keep-shapes", "--no-verify", "-q"]
+    command = [binary, "optimize", path, "-o", str(out), "--only", "infer-shapes", "--only", "declare-shapes",
+               "--no-verify", "-q"]
     subprocess.run(command, check=True, capture_output=True)
     return onnx.load(out, load_external_data=False)
 

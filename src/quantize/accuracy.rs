@@ -108,10 +108,11 @@ impl Sums {
         }
     }
 
-    /// The power of the error by that of the signal; infinite where it cannot be compared, none where it is no float.
+    /// The power of the error by that of the signal, infinite where it cannot be compared; of what are no floats the share of
+    /// elements that differ.
     pub(super) fn error_power(self) -> f64 {
         let output = self.finish("");
-        output.compared_db().map_or(0.0, |db| 10f64.powf(-db / 10.0))
+        output.compared_db().map_or(1.0 - output.equal, |db| 10f64.powf(-db / 10.0))
     }
 
     pub(super) fn finish(self, name: &str) -> OutputAccuracy {

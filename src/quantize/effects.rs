@@ -20,12 +20,13 @@ use rustc_hash::FxHashSet;
 const CONVERSIONS: f64 = 16.0;
 
 /// What one node does to the outputs.
+#[derive(Clone, Copy, Debug)]
 pub struct Effect {
     /// The node.
     pub node: NodeId,
     /// Power of the error by that of the output that it spoils most.
     pub error: f64,
-    /// Products and conversions of all runs in floats.
+    /// What floats are instead: products and conversions of a run, and numbers that are stored.
     pub work: f64,
 }
 
@@ -42,6 +43,9 @@ pub fn effects(
 ) -> Result<Vec<Effect>> {
     let gates = Gates::new(model, places);
     let nodes = gates.nodes.len();
+    if nodes == 0 {
+        return Ok(Vec::new());
+    }
     let mut session = gates.open(runtime)?;
     let mut sums: Vec<Vec<Sums>> =
         (0..nodes).map(|_| session.outputs.iter().map(|_| Sums::default()).collect()).collect();
@@ -63,7 +67,7 @@ pub fn effects(
     let effect = |((&node, sums), elements): ((&NodeId, Vec<Sums>), f64)| Effect {
         node,
         error: sums.into_iter().map(Sums::error_power).fold(0.0, f64::max),
-        work: elements * (products(model, node) + CONVERSIONS),
+        work: elements / samples as f64 * (products(model, node) + CONVERSIONS) + stored(model, node),
     };
     let effects: Vec<Effect> = gates.nodes.iter().zip(sums).zip(elements).map(effect).collect();
     Ok(effects)
@@ -74,15 +78,21 @@ pub fn effects(
 /// First what spoils the outputs most; first what does for its work in floats; and from the inputs on, since an error there
 /// goes through everything, and floats side by side need no conversions.
 pub fn orders(model: &Model, effects: &[Effect]) -> Result<Vec<Vec<NodeId>>> {
-    let ranked = |work: fn(&Effect) -> f64| {
+    let ranked = |gain: fn(&Effect) -> f64| {
         let mut effects: Vec<&Effect> = effects.iter().collect();
-        effects.sort_by(|a, b| (b.error * work(a)).total_cmp(&(a.error * work(b))));
+        effects.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
         effects.into_iter().map(|effect| effect.node).collect()
     };
     let ruled: FxHashSet<NodeId> = effects.iter().map(|effect| effect.node).collect();
     let mut forward = topological(&model.graph, RegionId::ROOT)?;
     forward.retain(|node| ruled.contains(node));
-    Ok(vec![ranked(|_| 1.0), ranked(|effect| effect.work), forward])
+    Ok(vec![ranked(|effect| effect.error), ranked(|effect| effect.error / effect.work.max(1.0)), forward])
+}
+
+/// Numbers of a node's constants.
+fn stored(model: &Model, node: NodeId) -> f64 {
+    let constants = model.graph.node(node).inputs().flatten().filter_map(|v| model.graph.const_value(v));
+    constants.map(|tensor| tensor.len() as f64).sum()
 }
 
 /// Products that an element of a node's result is the sum of.

@@ -63,6 +63,7 @@ impl Gates {
     /// Looks rows up in whole numbers, with one gate for all that read them.
     fn look_up(&mut self, tables: &[&Place], flag: impl Fn(Option<NodeId>) -> Option<ValueId>) {
         let graph = &mut self.model.graph;
+        let mut gates = Vec::new();
         for table in tables {
             let (rows, region) = (graph.node(table.node).outputs()[0], graph.node(table.node).region());
             let Some(flag) = flag(Some(table.node)) else { continue };
@@ -71,14 +72,17 @@ impl Gates {
             let gate = graph.producer(chosen).expect("a node was just made for it");
             graph.replace_uses(rows, chosen);
             if graph.is_graph_output(chosen) {
-                let (name, aside) = (graph.value(rows).name().clone(), graph.value(chosen).name().clone());
-                graph.rename(rows, format!("{aside}/rows"));
+                let name = graph.value(rows).name().clone();
+                let aside = graph.fresh_name(&format!("{name}/float"));
+                graph.rename(rows, aside);
                 graph.rename(chosen, name);
             }
             [1, 2].into_iter().for_each(|at| graph.set_operand(gate, at, Some(rows)));
-            place(graph, &[(*table).clone()]);
-            graph.set_operand(gate, 2, Some(rows));
+            gates.push((gate, rows));
         }
+        let tables: Vec<Place> = tables.iter().map(|&table| table.clone()).collect();
+        place(graph, &tables);
+        gates.into_iter().for_each(|(gate, rows)| graph.set_operand(gate, 2, Some(rows)));
     }
 
     /// Writes places into the graph, and puts a gate wherever a node reads another value now.

@@ -49,9 +49,7 @@ pub(super) fn multiplied(graph: &Graph, choices: &[Choice]) -> Result<FxHashMap<
         };
         let captured = (!read.is_empty() && node.regions().next().is_some()).then(|| captures(graph, id));
         let captured = captured.into_iter().flatten().map(|v| (v, Part::All));
-        // Of a value that only its shape is asked of, nothing is multiplied.
-        let is_float = |v: &ValueId| graph.dtype(*v).is_none_or(|t| t.is_float());
-        for (value, part) in read.into_iter().chain(captured).filter(|(v, _)| is_float(v)) {
+        for (value, part) in read.into_iter().chain(captured) {
             let joined = match parts.remove(&value) {
                 Some(known) => known.and(part),
                 None => part,
@@ -78,6 +76,9 @@ fn read(graph: &Graph, node: &Node, parts: &FxHashMap<ValueId, Part>) -> Vec<(Va
         return Vec::new();
     }
     let op = node.op();
+    if op.is("Shape") || op.is("Size") {
+        return Vec::new();
+    }
     let moved = if op.is("Split") {
         of_split(graph, node, parts)
     } else if op.is("Concat") {

@@ -38,7 +38,7 @@ pub(super) struct Observer {
 const SIZES_WANTED: usize = 3;
 /// Different numbers that a model of fixed sizes is proven on.
 const NUMBERS_WANTED: usize = 2;
-const MOST_TRIES: usize = 96;
+const MOST_TRIES: usize = 128;
 /// Tries made only for the sake of a branch.
 const BRANCH_TRIES: usize = 24;
 const MOST_FAILURES: usize = 4;

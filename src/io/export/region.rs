@@ -178,7 +178,6 @@ impl Exporter<'_> {
             inner.extend(self.graph.node(node).outputs());
         }
         inner.retain(|v| !returned.contains(v));
-        inner.sort_unstable();
         let told = |&&v: &&ValueId| {
             let value = self.graph.value(v);
             value.declared().is_some() || !value.residue().is_empty()

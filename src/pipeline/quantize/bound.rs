@@ -1,15 +1,15 @@
 //! Nodes that go back to floats until the outputs are accurate enough.
 //!
 //! In each of a few orders the smallest number of nodes that reaches the bounds is searched by halving, since each further
-//! node makes the outputs better but for noise. Of what is found the fastest is taken; where nothing is timed, that with
-//! the fewest nodes in floats.
+//! node makes the outputs better but for noise. What is found is weighed by its shares of the
+//! original's time and size; where nothing is timed, by its share of nodes in floats instead of time.
 
 use super::RANKED_SAMPLES;
 use super::compose::{Composed, Composer};
 use super::measure::Judge;
 use crate::data::Source;
 use crate::error::Result;
-use crate::ir::NodeId;
+use crate::ir::{Def, Model, NodeId};
 use crate::pipeline::progress::{Progress, Step};
 use crate::quantize::{Accuracy, Bounds, effects, orders};
 
@@ -44,8 +44,14 @@ impl Bound<'_, '_> {
         if !self.bounds.is_asked() || self.bounds.unmeasured(reached).is_some() || self.holds(reached) {
             return Ok(None);
         }
+        let orders = self.orders(composer, progress)?;
+        let all = orders.first().map_or(&[][..], Vec::as_slice);
+        let floats = composer.without(all.iter().copied(), ACCURACY)?.1;
+        if !self.judge.accuracy(&floats.model, progress)?.is_some_and(|accuracy| self.holds(&accuracy)) {
+            return Ok(None);
+        }
         let mut best: Option<(f64, Reached<'c>)> = None;
-        for order in self.orders(composer, progress)? {
+        for order in orders {
             let Some(found) = self.first(&order, composer, progress)? else { continue };
             let price = self.price(&found, progress)?;
             if best.as_ref().is_none_or(|(least, _)| price < *least) {
@@ -95,12 +101,24 @@ impl Bound<'_, '_> {
         Ok(best)
     }
 
-    /// The share of the original's time, or of nodes.
+    /// The share of the original's time, or of nodes, and the share of its constants.
     fn price(&self, found: &Reached<'_>, progress: &mut dyn Progress) -> Result<f64> {
         let race = match self.judge.job.bench {
             true => self.judge.race_of(&found.composed.model, progress)?,
             false => None,
         };
-        Ok(race.map_or(found.nodes as f64 / found.of as f64, |race| race.ratio.0))
+        let time = race.map_or(found.nodes as f64 / found.of as f64, |race| race.ratio.0);
+        let size = constants(&found.composed.model) / constants(found.composer.float()).max(1.0);
+        Ok(time + size)
     }
+}
+
+/// Bytes of a model's constants.
+fn constants(model: &Model) -> f64 {
+    let graph = &model.graph;
+    let bytes = |value| match graph.value(value).def() {
+        Def::Initializer { tensor, .. } => tensor.byte_len() as f64,
+        _ => 0.0,
+    };
+    graph.value_ids().map(bytes).sum()
 }
