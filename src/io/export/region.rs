@@ -180,7 +180,8 @@ impl Exporter<'_> {
         inner.retain(|v| !returned.contains(v));
         let told = |&&v: &&ValueId| {
             let value = self.graph.value(v);
-            value.declared().is_some() || !value.residue().is_empty()
+            // What is omitted has no name, and nothing to tell.
+            !value.name().is_empty() && (value.declared().is_some() || !value.residue().is_empty())
         };
         let extras = fields.take(13);
         for &value in inner.iter().filter(told) {

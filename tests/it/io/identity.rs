@@ -39,3 +39,17 @@ fn untouched_models_come_back() {
     );
     assert!(same_bytes > 2000);
 }
+
+#[test]
+fn what_is_omitted_declares_no_type() {
+    let text = r#"<ir_version: 8, opset_import: ["" : 18]>
+g (float[4] x) => (float[2] y) <float[2] a, float[2] b>
+{ a, b = Split <num_outputs = 2> (x) y = Neg (b) }"#;
+    let mut model = onnxpress::text::parse_model(text).unwrap();
+    let split = model.graph.nodes().find(|(_, n)| n.op().is("Split")).unwrap().0;
+    let first = model.graph.node(split).outputs()[0];
+    model.graph.rename(first, "");
+    let written = ModelProto::decode(&io::to_bytes(&model).unwrap()[..]).unwrap();
+    let infos: Vec<String> = written.graph.unwrap().value_info.into_iter().filter_map(|v| v.name).collect();
+    assert_eq!(infos, ["b"]);
+}
