@@ -53,14 +53,13 @@ pub fn effects(
     let samples = samples.min(source.len());
     for at in 0..samples {
         let feeds = source.sample(at)?;
-        for (elements, size) in elements.iter_mut().zip(session.sizes(&feeds).map_err(|e| failed(e, &feeds))?)
-        {
-            *elements += numbers::<i64>(&size)?.first().map_or(0.0, |size| *size as f64);
+        let (float, sizes) = session.floats(&feeds).map_err(|e| failed(e, &feeds))?;
+        for (elements, size) in elements.iter_mut().zip(&sizes) {
+            *elements += numbers::<i64>(size)?.first().map_or(0.0, |size| *size as f64);
         }
-        let float = session.run(&feeds, None).map_err(|e| failed(e, &feeds))?;
         for (node, sums) in sums.iter_mut().enumerate() {
             progress(at * nodes + node, samples * nodes);
-            let rounded = session.run(&feeds, Some(node)).map_err(|e| failed(e, &feeds))?;
+            let rounded = session.run(&feeds, node).map_err(|e| failed(e, &feeds))?;
             sums.iter_mut().zip(float.iter().zip(&rounded)).for_each(|(sums, (a, b))| sums.add(a, b));
         }
     }
@@ -69,8 +68,7 @@ pub fn effects(
         error: sums.into_iter().map(Sums::error_power).fold(0.0, f64::max),
         work: elements / samples as f64 * (products(model, node) + CONVERSIONS) + stored(model, node),
     };
-    let effects: Vec<Effect> = gates.nodes.iter().zip(sums).zip(elements).map(effect).collect();
-    Ok(effects)
+    Ok(gates.nodes.iter().zip(sums).zip(elements).map(effect).collect())
 }
 
 /// Orders in which nodes may go back to floats; which of them serves a model best is seen by trying.

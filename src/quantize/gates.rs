@@ -160,22 +160,24 @@ pub(super) struct Gated {
 }
 
 impl Gated {
-    /// What the model gives with one node in whole numbers, or none.
+    /// What the model gives in floats, and how many elements the results of the nodes have.
     ///
     /// # Errors
     /// See [`RunError`].
-    pub(super) fn run(&mut self, feeds: &FeedSet, node: Option<usize>) -> Result<Vec<RunValue>, RunError> {
-        let names = self.outputs.clone();
-        self.fetch(feeds, node, &names)
+    pub(super) fn floats(&mut self, feeds: &FeedSet) -> Result<(Vec<RunValue>, Vec<RunValue>), RunError> {
+        let names: Vec<String> = self.outputs.iter().chain(&self.sizes).cloned().collect();
+        let mut outputs = self.fetch(feeds, None, &names)?;
+        let sizes = outputs.split_off(self.outputs.len());
+        Ok((outputs, sizes))
     }
 
-    /// How many elements the results of the nodes have.
+    /// What it gives with one node in whole numbers.
     ///
     /// # Errors
     /// See [`RunError`].
-    pub(super) fn sizes(&mut self, feeds: &FeedSet) -> Result<Vec<RunValue>, RunError> {
-        let names = self.sizes.clone();
-        self.fetch(feeds, None, &names)
+    pub(super) fn run(&mut self, feeds: &FeedSet, node: usize) -> Result<Vec<RunValue>, RunError> {
+        let names = self.outputs.clone();
+        self.fetch(feeds, Some(node), &names)
     }
 
     fn fetch(

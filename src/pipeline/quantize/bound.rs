@@ -1,8 +1,8 @@
 //! Nodes that go back to floats until the outputs are accurate enough.
 //!
 //! In each of a few orders the smallest number of nodes that reaches the bounds is searched by halving, since each further
-//! node makes the outputs better but for noise. What is found is weighed by its shares of the
-//! original's time and size; where nothing is timed, by its share of nodes in floats instead of time.
+//! node makes the outputs better but for noise. What is found is weighed by its shares of the original's time and size;
+//! where nothing is timed, by its share of nodes in floats instead of time.
 
 use super::RANKED_SAMPLES;
 use super::compose::{Composed, Composer};
@@ -11,14 +11,13 @@ use crate::data::Source;
 use crate::error::Result;
 use crate::ir::{Def, Model, NodeId};
 use crate::pipeline::progress::{Progress, Step};
-use crate::quantize::{Accuracy, Bounds, effects, orders};
+use crate::quantize::{Accuracy, effects, orders};
 
 const ACCURACY: &str = "a bound needs it (--min-sqnr, --max-drop)";
 
 /// What is to be reached.
 pub(super) struct Bound<'a, 'j> {
     pub(super) judge: &'a Judge<'j>,
-    pub(super) bounds: &'a Bounds,
     /// What nodes are ranked by.
     pub(super) fitted: &'a Source,
 }
@@ -41,13 +40,14 @@ impl Bound<'_, '_> {
         reached: &Accuracy,
         progress: &mut dyn Progress,
     ) -> Result<Option<Reached<'c>>> {
-        if !self.bounds.is_asked() || self.bounds.unmeasured(reached).is_some() || self.holds(reached) {
+        let (judge, bounds) = (self.judge, &self.judge.job.bounds);
+        if !bounds.is_asked() || bounds.unmeasured(reached).is_some() || judge.holds(reached) {
             return Ok(None);
         }
         let orders = self.orders(composer, progress)?;
         let all = orders.first().map_or(&[][..], Vec::as_slice);
         let floats = composer.without(all.iter().copied(), ACCURACY)?.1;
-        if !self.judge.accuracy(&floats.model, progress)?.is_some_and(|accuracy| self.holds(&accuracy)) {
+        if !judge.accuracy(&floats.model, progress)?.is_some_and(|accuracy| judge.holds(&accuracy)) {
             return Ok(None);
         }
         let mut best: Option<(f64, Reached<'c>)> = None;
@@ -59,10 +59,6 @@ impl Bound<'_, '_> {
             }
         }
         Ok(best.map(|(_, found)| found))
-    }
-
-    fn holds(&self, accuracy: &Accuracy) -> bool {
-        self.bounds.missed(accuracy).is_none()
     }
 
     /// By nodes as they are before anything is fitted to what the others round: what makes up for others would count as
@@ -91,7 +87,7 @@ impl Bound<'_, '_> {
             };
             let (composer, composed) = composer.without(order[..nodes].iter().copied(), ACCURACY)?;
             let Some(accuracy) = self.judge.accuracy(&composed.model, progress)? else { return Ok(None) };
-            if self.holds(&accuracy) {
+            if self.judge.holds(&accuracy) {
                 enough = Some(nodes);
                 best = Some(Reached { composer, composed, nodes, of: order.len() });
             } else {

@@ -158,6 +158,11 @@ impl<'a> Judge<'a> {
         }))
     }
 
+    /// Whether the outputs keep to the bounds.
+    pub(super) fn holds(&self, accuracy: &Accuracy) -> bool {
+        self.job.bounds.missed(accuracy).is_none()
+    }
+
     /// Why a result is not to be written.
     pub(super) fn verdict(&self, accuracy: Option<&Accuracy>) -> Option<String> {
         let bounds = &self.job.bounds;

@@ -159,7 +159,7 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     let judged = divided.as_ref().map(|d| &d.judged);
     let judge = Judge::new(job, table, runtime, &original, judged);
     let first = (composer, composed);
-    let Settled { composer, composed, accuracy, ranked, put_back, race } =
+    let Settled { composer, composed, accuracy, ranked, put_back, race, .. } =
         settled(&judge, fitted, first, &mut clock, &mut diags, progress)?;
     let sheet = composed.sheet(&composer);
     let Composed { model: result, .. } = &composed;

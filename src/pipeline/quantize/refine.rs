@@ -122,6 +122,8 @@ pub(super) fn refitted<'a>(
 
 /// Models are better that keep to the bounds, and among those that do the more accurate ones.
 fn rank(judge: &Judge<'_>, accuracy: &Option<Accuracy>) -> (bool, Option<f64>) {
-    let keeps = accuracy.as_ref().is_some_and(|accuracy| judge.job.bounds.missed(accuracy).is_none());
-    (keeps, accuracy.as_ref().and_then(Accuracy::sqnr_db))
+    (
+        accuracy.as_ref().is_some_and(|accuracy| judge.holds(accuracy)),
+        accuracy.as_ref().and_then(Accuracy::sqnr_db),
+    )
 }

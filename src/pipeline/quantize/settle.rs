@@ -16,7 +16,10 @@ use crate::quantize::{Accuracy, Sensitivity, sensitivities};
 use crate::report::{PutBack, QuantizedRace};
 
 /// The model that is written, and what is known of it.
-pub(super) struct Settled<'c> {
+pub(super) struct Settled<'c, 's, 'j> {
+    judge: &'s Judge<'j>,
+    /// What things are fitted to.
+    fitted: Option<&'s Source>,
     pub(super) composer: Composer<'c>,
     pub(super) composed: Composed,
     pub(super) accuracy: Option<Accuracy>,
@@ -27,36 +30,32 @@ pub(super) struct Settled<'c> {
 }
 
 /// Settles it: refined by the samples, then within the bounds, then no slower than it has to be.
-pub(super) fn settled<'c>(
-    judge: &Judge<'_>,
-    fitted: Option<&Source>,
+pub(super) fn settled<'c, 's, 'j>(
+    judge: &'s Judge<'j>,
+    fitted: Option<&'s Source>,
     (composer, composed): (Composer<'c>, Composed),
     clock: &mut Clock,
     diags: &mut Diags,
     progress: &mut dyn Progress,
-) -> Result<Settled<'c>> {
+) -> Result<Settled<'c, 's, 'j>> {
     let (composer, composed, accuracy) =
         refine::refined(judge, fitted, composer, composed, clock, diags, progress)?;
-    let mut settled = Settled { composer, composed, accuracy, ranked: vec![], put_back: None, race: None };
+    let mut settled =
+        Settled { judge, fitted, composer, composed, accuracy, ranked: vec![], put_back: None, race: None };
     if judge.job.verify {
-        settled.measure(judge, fitted, clock, progress)?;
-        settled.bound(judge, fitted, clock, progress)?;
+        settled.measure(clock, progress)?;
+        settled.bound(clock, progress)?;
     }
     if judge.job.bench {
-        settled.time(judge, fitted, clock, diags, progress)?;
+        settled.time(clock, diags, progress)?;
     }
     Ok(settled)
 }
 
-impl<'c> Settled<'c> {
-    fn measure(
-        &mut self,
-        judge: &Judge<'_>,
-        fitted: Option<&Source>,
-        clock: &mut Clock,
-        progress: &mut dyn Progress,
-    ) -> Result<()> {
-        if let Some(source) = fitted {
+impl<'c> Settled<'c, '_, '_> {
+    fn measure(&mut self, clock: &mut Clock, progress: &mut dyn Progress) -> Result<()> {
+        let judge = self.judge;
+        if let Some(source) = self.fitted {
             let of = RANKED_SAMPLES.min(source.len());
             let mut tell = |at| progress.begin(Step::Rank(at, of));
             let (float, places) = (self.composer.float(), &self.composed.places);
@@ -71,15 +70,10 @@ impl<'c> Settled<'c> {
     }
 
     /// Puts nodes back to floats until the bounds hold.
-    fn bound(
-        &mut self,
-        judge: &Judge<'_>,
-        fitted: Option<&Source>,
-        clock: &mut Clock,
-        progress: &mut dyn Progress,
-    ) -> Result<()> {
-        let (Some(reached), Some(fitted)) = (&self.accuracy, fitted) else { return Ok(()) };
-        let bound = Bound { judge, bounds: &judge.job.bounds, fitted };
+    fn bound(&mut self, clock: &mut Clock, progress: &mut dyn Progress) -> Result<()> {
+        let judge = self.judge;
+        let (Some(reached), Some(fitted)) = (&self.accuracy, self.fitted) else { return Ok(()) };
+        let bound = Bound { judge, fitted };
         let better = clock.time("bound", || bound.reach(&self.composer, reached, progress))?;
         let Some(Reached { composer, composed, nodes, of }) = better else { return Ok(()) };
         let (composer, composed, accuracy) =
@@ -91,21 +85,15 @@ impl<'c> Settled<'c> {
             nodes,
             of,
             accuracy: accuracy.as_ref().map(accuracy_report),
-            race: Self::race(judge, &all.model, clock, progress)?,
+            race: self.race_of(&all.model, clock, progress)?,
         });
         Ok(())
     }
 
     /// Times it, and keeps floats where they are faster.
-    fn time(
-        &mut self,
-        judge: &Judge<'_>,
-        fitted: Option<&Source>,
-        clock: &mut Clock,
-        diags: &mut Diags,
-        progress: &mut dyn Progress,
-    ) -> Result<()> {
-        self.race = Self::race(judge, &self.composed.model, clock, progress)?;
+    fn time(&mut self, clock: &mut Clock, diags: &mut Diags, progress: &mut dyn Progress) -> Result<()> {
+        let judge = self.judge;
+        self.race = self.race_of(&self.composed.model, clock, progress)?;
         // What a plan says is done.
         let Some(race) = self.race.as_ref().filter(|_| judge.job.evidence.plan.is_none()) else {
             return Ok(());
@@ -113,47 +101,44 @@ impl<'c> Settled<'c> {
         let by_kinds =
             clock.time("bench", || faster(judge, &self.composer, &self.composed, race, progress))?;
         // Slower than the original, INT8 is worth nothing, whatever its accuracy.
-        self.hold(by_kinds, None, judge, fitted, clock, diags, progress)?;
+        self.hold(by_kinds, None, clock, diags, progress)?;
         let least = self.accuracy.as_ref().and_then(Accuracy::sqnr_db);
         let in_front = clock.time("bench", || front(judge, &self.composer, &self.composed, progress))?;
-        self.hold(in_front, least, judge, fitted, clock, diags, progress)
+        self.hold(in_front, least, clock, diags, progress)
     }
 
     /// Takes what is faster where it keeps to the bounds, and to so many decibels.
-    #[allow(clippy::too_many_arguments)]
     fn hold(
         &mut self,
         faster: Option<Faster<'c>>,
         least: Option<f64>,
-        judge: &Judge<'_>,
-        fitted: Option<&Source>,
         clock: &mut Clock,
         diags: &mut Diags,
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let Some((composer, composed, floats)) = faster else { return Ok(()) };
         let (composer, composed, accuracy) =
-            refine::refitted(judge, fitted, (composer, composed), clock, progress)?;
+            refine::refitted(self.judge, self.fitted, (composer, composed), clock, progress)?;
         let reached = accuracy.as_ref().and_then(Accuracy::sqnr_db);
-        if reached < least || judge.verdict(accuracy.as_ref()).is_some() {
+        if reached < least || self.judge.verdict(accuracy.as_ref()).is_some() {
             return Ok(());
         }
-        self.race = Self::race(judge, &composed.model, clock, progress)?;
+        self.race = self.race_of(&composed.model, clock, progress)?;
         (self.composer, self.composed, self.accuracy) = (composer, composed, accuracy);
         let message = format!("INT8 is not faster here for {floats}: floats are kept");
         diags.note("floats-are-faster", None, message);
         Ok(())
     }
 
-    fn race(
-        judge: &Judge<'_>,
+    fn race_of(
+        &self,
         model: &Model,
         clock: &mut Clock,
         progress: &mut dyn Progress,
     ) -> Result<Option<QuantizedRace>> {
-        if !judge.job.bench {
+        if !self.judge.job.bench {
             return Ok(None);
         }
-        clock.time("bench", || judge.race_of(model, progress))
+        clock.time("bench", || self.judge.race_of(model, progress))
     }
 }
