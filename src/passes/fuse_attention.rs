@@ -110,7 +110,7 @@ impl Rule for Written {
 pub(super) fn of_groups(cx: &Context<'_>, node: NodeId) -> std::result::Result<Patch, Miss> {
     let formula = Formula::read(cx, node)?;
     // What is seen apart from batches is not read by groups.
-    if formula.fold.is_some() || formula.key.ungrouped(cx).and(formula.value.ungrouped(cx)).is_none() {
+    if formula.way.fold.is_some() || formula.key.ungrouped(cx).and(formula.value.ungrouped(cx)).is_none() {
         return Err(Miss::Silent);
     }
     require!(formula.dtype == DType::F32, formula.product, "the type is not that of the measurements");

@@ -23,7 +23,7 @@ const CONTRIB: Taker = Taker { least_rank: 4, zeroes: false };
 
 /// Operands as they are before they are split into heads, and the value behind the heads put together.
 fn flats(cx: &Context<'_>, f: &Formula) -> Option<[Flat; 3]> {
-    if f.fold.is_some() || f.head_scales.is_some() {
+    if f.way.fold.is_some() || f.way.head_scales.is_some() {
         return None;
     }
     Some([Flat::read(cx, &f.query)?, Flat::read(cx, &f.key)?, Flat::read(cx, &f.value)?])
@@ -45,13 +45,13 @@ fn side_by_side(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
 
 /// As ONNX has it since opset 23, of operands with their heads apart.
 pub(super) fn apart(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
-    let few = f.key.ungrouped(cx).zip(f.value.ungrouped(cx)).filter(|_| f.fold.is_none());
+    let few = f.key.ungrouped(cx).zip(f.value.ungrouped(cx)).filter(|_| f.way.fold.is_none());
     let (key, value) = few.unwrap_or((f.key, f.value));
     let f = &Formula { key, value, ..f.clone() };
     let mut patch = Patch::new();
     let operands = windowed(&mut patch, f, [f.query, f.key, f.value]);
     let result = attend(cx, f, &mut patch, operands)?;
-    let result = f.fold.iter().fold(result, |result, fold| fold.part(&mut patch, result));
+    let result = f.way.fold.iter().fold(result, |result, fold| fold.part(&mut patch, result));
     let result = if f.query.is_one_head() { without_head(&mut patch, result) } else { result };
     patch.replace(f.output, result);
     Ok(patch)
@@ -67,8 +67,8 @@ fn attend(cx: &Context<'_>, f: &Formula, patch: &mut Patch, operands: [Ref; 3]) 
     let Emitted { mask, .. } = mask::emit(cx, f, patch, STANDARD)?;
     let mask = Some(mask).filter(|mask| *mask != Ref::Omitted);
     let result = patch.node(ATTENTION, operands.into_iter().chain(mask));
-    patch.set_attr("scale", f.scale as f32);
-    if let Some(bound) = f.softcap {
+    patch.set_attr("scale", f.way.scale as f32);
+    if let Some(bound) = f.way.softcap {
         patch.set_attr("softcap", bound as f32);
     }
     if f.in_float {
@@ -79,10 +79,10 @@ fn attend(cx: &Context<'_>, f: &Formula, patch: &mut Patch, operands: [Ref; 3]) 
 
 /// As ONNX Runtime has it: queries, and where they can be keys and values, with their heads side by side.
 fn multi_head(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
-    require!(f.softcap.is_none(), f.product, "MultiHeadAttention does not bound scores");
+    require!(f.way.softcap.is_none(), f.product, "MultiHeadAttention does not bound scores");
     let unknown = || Miss::because("the number and size of heads is not known", f.output);
     let heads = fixed(cx, &f.query, 1).ok_or_else(unknown)?;
-    let heads = f.fold.map_or(heads, |fold| fold.all_heads);
+    let heads = f.way.fold.map_or(heads, |fold| fold.all_heads);
     let sizes = [&f.query, &f.value].map(|operand| fixed(cx, operand, 3));
     let [Some(size), Some(value_size)] = sizes else { return Err(unknown()) };
     let mut patch = Patch::new();
@@ -107,24 +107,24 @@ fn multi_head(cx: &Context<'_>, f: &Formula) -> Result<Patch, Miss> {
     }
     let result = patch.node(MULTI_HEAD, inputs);
     patch.set_attr("num_heads", heads);
-    patch.set_attr("scale", f.scale as f32);
+    patch.set_attr("scale", f.way.scale as f32);
     let result = emptied.map_or(Ok(result), |rows| rows.emit(f, &mut patch, result))?;
     Ok(replaced(cx, f, patch, result, [heads, value_size]))
 }
 
 /// The result with its heads side by side, in place of the output or of what puts its heads side by side.
 fn replaced(cx: &Context<'_>, f: &Formula, mut patch: Patch, result: Ref, [heads, size]: [i64; 2]) -> Patch {
-    if f.query.is_one_head() && f.fold.is_none() {
+    if f.query.is_one_head() && f.way.fold.is_none() {
         patch.replace(f.output, result);
         return patch;
     }
-    if let Some(output) = merged(cx, f.output).filter(|_| f.fold.is_none()) {
+    if let Some(output) = merged(cx, f.output).filter(|_| f.way.fold.is_none()) {
         patch.replace(output, result);
         return patch;
     }
     let split = reshaped(&mut patch, result, &[0, 0, heads, size]);
     let result = transposed(&mut patch, split, HEADS_FIRST);
-    let result = f.fold.iter().fold(result, |result, fold| fold.part(&mut patch, result));
+    let result = f.way.fold.iter().fold(result, |result, fold| fold.part(&mut patch, result));
     let result = if f.query.is_one_head() { without_head(&mut patch, result) } else { result };
     patch.replace(f.output, result);
     patch
@@ -137,7 +137,7 @@ fn flat_operands(patch: &mut Patch, flats: &[Flat; 3]) -> [Ref; 3] {
 
 /// Operands, with what is seen apart from their batches among their heads.
 fn windowed(patch: &mut Patch, f: &Formula, operands: [Operand; 3]) -> [Ref; 3] {
-    let mut scales = f.head_scales;
+    let mut scales = f.way.head_scales;
     operands.map(|operand| {
         let value = operand.emit(patch);
         // The queries come first.
@@ -146,7 +146,7 @@ fn windowed(patch: &mut Patch, f: &Formula, operands: [Operand; 3]) -> [Ref; 3] 
             Some(scales) => patch.node("Mul", [value, scales.into()]),
             None => value,
         };
-        match f.fold {
+        match f.way.fold {
             // Heads that are among batches are scaled where they are apart.
             Some(fold) if fold.heads == 1 => {
                 let joined = fold.join(patch, value);

@@ -47,29 +47,29 @@ pub(super) struct Emitted {
 pub(super) fn emit(cx: &Context<'_>, f: &Formula, patch: &mut Patch, taker: Taker) -> Result<Emitted, Miss> {
     let unknown = || Miss::because("the shape of an operand is not known", f.product);
     let (q, k) = (f.query.shape(cx).ok_or_else(unknown)?, f.key.shape(cx).ok_or_else(unknown)?);
-    let heads = match f.fold {
-        Some(fold) if f.window_mask.is_none() => Dim::Fixed(fold.all_heads.unsigned_abs()),
+    let heads = match f.way.fold {
+        Some(fold) if f.way.window_mask.is_none() => Dim::Fixed(fold.all_heads.unsigned_abs()),
         _ => q[1].clone(),
     };
     let all = [&heads, &q[2], &k[2]];
     let mut sum: Option<Sum> = None;
-    for mask in &f.masks {
+    for mask in &f.way.masks {
         let (value, of) = term(cx, f, patch, mask, taker)?;
         let shape = shape(cx, of)?;
-        if f.window_mask.is_some() {
+        if f.way.window_mask.is_some() {
             let shared = matches!(shape, [batch, _, _, _] if batch.as_fixed() == Some(1));
             require!(shared, of, "beside the windows' mask there is one for each batch");
         }
         sum = Some(joined(patch, sum, value, shape, all));
     }
-    for mask in &f.batch_masks {
+    for mask in &f.way.batch_masks {
         let (value, of) = term(cx, f, patch, mask, taker)?;
         let (value, shape) = apart(f, patch, value, shape(cx, of)?, &q[0])
             .ok_or_else(|| Miss::because("the mask is not proven to be one for each batch or for all", of))?;
         sum = Some(joined(patch, sum, value, &shape, all));
     }
     let whole = |mask| Emitted { mask, emptied: None };
-    if let (Some(fold), Some(of)) = (f.fold, f.window_mask) {
+    if let (Some(fold), Some(of)) = (f.way.fold, f.way.window_mask) {
         require!(!f.guarded || taker.zeroes, of, "{UNGUARDED}");
         let value = term(cx, f, patch, &Mask::Added(of), taker)?.0;
         let sum = joined(patch, sum, value, shape(cx, of)?, all);
@@ -79,7 +79,7 @@ pub(super) fn emit(cx: &Context<'_>, f: &Formula, patch: &mut Patch, taker: Take
         return Ok(whole(mask));
     }
     let Some(sum) = sum else { return Ok(whole(Ref::Omitted)) };
-    let empties = f.guarded && !taker.zeroes && f.masks.iter().any(|mask| hides(cx, mask));
+    let empties = f.guarded && !taker.zeroes && f.way.masks.iter().any(|mask| hides(cx, mask));
     let emptied = if empties { Some(rows::emptied(cx, f, patch, sum.value)?) } else { None };
     Ok(Emitted { mask: expanded(f, patch, sum, [all[1], all[2]], taker.least_rank), emptied })
 }
@@ -96,7 +96,7 @@ fn apart(
     shape: &[Dim],
     batches: &Dim,
 ) -> Option<(Ref, Vec<Dim>)> {
-    let (Some(fold), [batch, queries, keys]) = (f.fold, shape) else {
+    let (Some(fold), [batch, queries, keys]) = (f.way.fold, shape) else {
         return Some(with_one_head(patch, value, shape));
     };
     if batch.as_fixed() == Some(1) {

@@ -17,7 +17,7 @@ pub(super) struct Emptied {
 /// Reads it off a mask that is minus infinity where it hides a key.
 pub(super) fn emptied(cx: &Context<'_>, f: &Formula, patch: &mut Patch, mask: Ref) -> Result<Emptied, Miss> {
     let mut rank = 0;
-    for mask in &f.masks {
+    for mask in &f.way.masks {
         let (Mask::Added(of) | Mask::Kept { condition: of, .. }) = *mask;
         let shape = cx.graph.shape(of).ok_or_else(|| Miss::because("the mask's shape is not known", of))?;
         let shared = shape.iter().rev().nth(2).is_none_or(|heads| heads.as_fixed() == Some(1));

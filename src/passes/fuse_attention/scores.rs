@@ -25,22 +25,12 @@ pub(super) struct Formula {
     pub(super) query: Operand,
     pub(super) key: Operand,
     pub(super) value: Operand,
-    pub(super) scale: f64,
-    /// The `c` of `c * tanh(scores / c)`, which masks are added to.
-    pub(super) softcap: Option<f64>,
-    pub(super) masks: Vec<Mask>,
-    /// Masks whose heads are among their batches.
-    pub(super) batch_masks: Vec<Mask>,
+    /// What happens to the product before the `Softmax`; its scale is that of the operands too.
+    pub(super) way: Way,
     /// Whether a row without any key gives 0.
     pub(super) guarded: bool,
     /// Whether the `Softmax` of half precision is computed in `float`.
     pub(super) in_float: bool,
-    /// What each head's product is multiplied with besides, `[heads, 1, 1]` or `[1, heads, 1, 1]`.
-    pub(super) head_scales: Option<ValueId>,
-    /// Where batches hold windows or heads that are seen apart.
-    pub(super) fold: Option<Fold>,
-    /// Where there is a mask for each window.
-    pub(super) window_mask: Option<ValueId>,
     pub(super) dtype: DType,
 }
 
@@ -72,14 +62,19 @@ impl Mask {
 
 /// What is found on the way from the `Softmax` to the product.
 #[derive(Clone)]
-struct Way {
-    scale: f64,
-    head_scales: Option<ValueId>,
-    softcap: Option<f64>,
-    masks: Vec<Mask>,
-    batch_masks: Vec<Mask>,
-    fold: Option<Fold>,
-    window_mask: Option<ValueId>,
+pub(super) struct Way {
+    pub(super) scale: f64,
+    /// What each head's product is multiplied with besides, `[heads, 1, 1]` or `[1, heads, 1, 1]`.
+    pub(super) head_scales: Option<ValueId>,
+    /// The `c` of `c * tanh(scores / c)`, which masks are added to.
+    pub(super) softcap: Option<f64>,
+    pub(super) masks: Vec<Mask>,
+    /// Masks whose heads are among their batches.
+    pub(super) batch_masks: Vec<Mask>,
+    /// Where batches hold windows or heads that are seen apart.
+    pub(super) fold: Option<Fold>,
+    /// Where there is a mask for each window.
+    pub(super) window_mask: Option<ValueId>,
 }
 
 impl Way {
@@ -151,15 +146,9 @@ impl Formula {
             query,
             key,
             value: Operand::values(cx, value),
-            scale,
-            head_scales: way.head_scales,
-            softcap: way.softcap,
-            masks: way.masks,
-            batch_masks: way.batch_masks,
+            way: Way { scale, ..way },
             guarded,
             in_float,
-            fold: way.fold,
-            window_mask: way.window_mask,
             dtype,
         };
         formula.fits(cx)?;
@@ -169,13 +158,13 @@ impl Formula {
     /// With masks that are repeated for heads among batches read before that.
     fn with_heads_of_masks(mut self, cx: &Context<'_>) -> Self {
         let Some(fold::Unfolded { fold, masks, batch_masks }) =
-            fold::unfolded(cx, self.product, self.fold, &self.batch_masks)
+            fold::unfolded(cx, self.product, self.way.fold, &self.way.batch_masks)
         else {
             return self;
         };
-        self.fold = Some(fold);
-        self.masks.extend(masks);
-        self.batch_masks = batch_masks;
+        self.way.fold = Some(fold);
+        self.way.masks.extend(masks);
+        self.way.batch_masks = batch_masks;
         self
     }
 
