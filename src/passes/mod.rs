@@ -61,6 +61,7 @@ pub mod unfold_einsum;
 pub mod merge_casts;
 pub mod skip_casts;
 pub mod remove_expand;
+pub mod remove_grid_gather;
 pub mod merge_extensions;
 pub mod fuse_pad;
 pub mod merge_slices;
