@@ -70,6 +70,7 @@ pub mod reshape_first;
 pub mod split_heads;
 pub mod merge_clips;
 pub mod merge_logic;
+pub mod drop_known_conditions;
 pub mod remove_sequences;
 pub mod fold_uniform;
 pub mod skip_monotone;

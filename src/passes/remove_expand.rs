@@ -4,6 +4,7 @@
 //! Expand(x, shape) + y             ->   x + y                where x alone gives the same shape with y
 //! Expand(Expand(x, shape), other)  ->   Expand(x, other)     likewise
 //! Expand(Expand(x, shape), other)  ->   Expand(x, both)      where the sizes of both are known
+//! Where(Expand(c, shape), 0, 1)    ->   Expand(Where(c, 0, 1), shape)
 //! ```
 //!
 //! Exact. The same for `Tile` that repeats only dims of 1, for every elementwise op whose operands broadcast, and for
@@ -12,6 +13,7 @@
 //! Refused: a result whose shape is not proven to stay, and two of `Expand` whose sizes are no numbers.
 
 mod expanded;
+mod last;
 
 use crate::ir::{Dim, NodeId, OpId, ValueId};
 use crate::passes::linear::same_dims;
@@ -86,6 +88,11 @@ impl Rule for RemoveExpand {
                 left[at] = kept;
                 refused = Some(kept);
             }
+        }
+        if left == operands
+            && let Some(patch) = last::expanded(cx, node, &operands)
+        {
+            return Ok(patch);
         }
         if left == operands {
             let why = |value| Miss::because("the shape is not proven to stay without the Expand", value);

@@ -17,7 +17,7 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId, placed: bool) -> Result<Patc
     let mut best: Option<Written> = None;
     let mut long = false;
     for top in 0..chain.links.len() {
-        if chain.links[top].kind != Kind::Move {
+        if chain.links[top].kind != Kind::Move || (placed && of_picked_rows(cx, chain.links[top])) {
             continue;
         }
         match Part::of(cx, &chain, top).and_then(|part| part.write(cx, placed)) {
@@ -35,6 +35,13 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId, placed: bool) -> Result<Patc
         None if long => Err(Miss::because("the movements have no shorter form", cx.node(node).outputs()[0])),
         None => Err(Miss::Silent),
     }
+}
+
+/// Whether a link moves what constant indices have picked.
+fn of_picked_rows(cx: &Context<'_>, link: Link) -> bool {
+    let source = cx.node(link.node).input(link.data);
+    let gather = source.and_then(|v| cx.graph.producer_is(v, "Gather")).map(|gather| cx.node(gather));
+    gather.and_then(|g| g.input(1)).is_some_and(|indices| cx.graph.is_const(indices))
 }
 
 /// The links that lead to an end, which comes first.
