@@ -16,8 +16,8 @@ mod generic;
 mod tests;
 
 use super::grid::{Element, Grid};
+use super::shape;
 use super::site::Site;
-use super::{meetings, shape};
 use crate::diag::Diags;
 use crate::ir::{Dim, Function, Graph, Model, NodeId, Opsets, RegionId, Type, ValueId, topological};
 use crate::schema;
@@ -64,9 +64,6 @@ impl Facts {
     pub fn infer_model(&mut self, model: &mut Model, diags: &mut Diags) {
         let env = Env { opsets: &model.opsets, functions: &model.functions };
         self.infer_graph(&mut model.graph, &env);
-        if meetings::narrow_inputs(&mut model.graph, self) {
-            self.infer_graph(&mut model.graph, &env);
-        }
         declared::check(&model.graph, diags);
     }
 

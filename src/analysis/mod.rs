@@ -10,16 +10,13 @@
 //! | `site` | one node as an op's rule sees it |
 //! | `grid` | elements of small tensors |
 //! | `shape` | one rule an op |
-//! | `meetings` | sizes that have to be equal, and what follows for the inputs |
 
 mod facts;
 mod grid;
-mod meetings;
 mod shape;
 mod site;
 mod verify;
 
 pub use facts::{Env, Facts};
 pub use grid::Element;
-pub(crate) use meetings::{meetings, narrowed};
 pub use verify::verify;

@@ -2,13 +2,11 @@
 
 mod display;
 mod divide;
-mod equate;
 mod expr;
 mod range;
 #[cfg(test)]
 mod tests;
 
-pub use equate::Equations;
 pub use expr::DimExpr;
 
 /// Names of sizes without a name begin with this; no symbol of a file does.

@@ -38,7 +38,7 @@ mod types;
 mod value;
 
 pub use attr::{Attr, AttrKind, Attribute, SparseTensor};
-pub use dim::{Dim, DimExpr, Equations, Truth, is_nameless};
+pub use dim::{Dim, DimExpr, Truth, is_nameless};
 pub use graph::{Graph, Region};
 pub use id::{NodeId, RegionId, ValueId};
 pub use model::{Function, Model, Opsets};

@@ -1,6 +1,5 @@
 //! What the file declares of values inside the graph, against what was inferred.
 
-use crate::analysis::meetings::narrowed;
 use crate::diag::Diags;
 use crate::ir::{Def, Dim, Graph, TensorType, Truth, Type, Use};
 
@@ -47,12 +46,6 @@ pub(super) fn check(graph: &Graph, diags: &mut Diags) {
 /// Corrects wrong shapes: those of the graph's outputs say what is inferred, those inside the graph nothing any more.
 /// A wrong element type stays, and so does what bodies return.
 pub(super) fn correct(graph: &mut Graph, diags: &mut Diags) {
-    for (symbol, size) in narrowed(graph) {
-        let message = format!(
-            "the inputs' size {symbol} can only be {size}: with another, sizes inside the model do not fit together"
-        );
-        diags.note("one-size", None, message);
-    }
     let mut inside = 0;
     for id in graph.value_ids() {
         let value = graph.value(id);

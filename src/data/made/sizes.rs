@@ -2,7 +2,6 @@
 
 use super::rng::Rng;
 use super::ties::ties;
-use crate::analysis::narrowed;
 use crate::data::required_inputs;
 use crate::ir::{Dim, DimExpr, Model, Type, is_nameless};
 use std::collections::BTreeMap;
@@ -144,9 +143,7 @@ impl Symbols {
             }
         }
         let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
-        let numbers = narrowed(&model.graph).into_iter().map(|(name, n)| (name, DimExpr::constant(n)));
-        let tied = ties(model, &names).into_iter().chain(numbers).collect();
-        Self { free: found, tied }
+        Self { free: found, tied: ties(model, &names) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -2,17 +2,14 @@
 //!
 //! A mask over `total` tokens that is added to scores over `past + new` of them says that `total = past + new`.
 
-use crate::analysis::meetings;
-use crate::ir::{Dim, DimExpr, Model};
+use crate::ir::{Dim, DimExpr, Graph, Model, NodeId};
 
 /// What each such symbol is, in terms of the others; `symbols` in the order in which they may stay free.
 pub(super) fn ties(model: &Model, symbols: &[String]) -> Vec<(String, DimExpr)> {
     let mut ties = Ties { symbols, found: Vec::new() };
     for (node, _) in model.graph.nodes() {
-        for meeting in meetings(&model.graph, node) {
-            if let (Dim::Sym(a), Dim::Sym(b)) = (meeting.a, meeting.b) {
-                ties.tie(a, b);
-            }
+        for (a, b) in meetings(&model.graph, node) {
+            ties.tie(&a, &b);
         }
     }
     ties.found
@@ -54,4 +51,47 @@ fn solve(a: &DimExpr, b: &DimExpr, symbol: &str) -> Option<DimExpr> {
     };
     let is = DimExpr::symbol(symbol).add(other)?.sub(with)?;
     (!mentions(&is)).then_some(is)
+}
+
+/// Pairs of symbolic sizes that a node wants to be equal, unless one of them is 1.
+fn meetings(graph: &Graph, node: NodeId) -> Vec<(DimExpr, DimExpr)> {
+    let n = graph.node(node);
+    if !n.op().domain.is_empty() {
+        return Vec::new();
+    }
+    let shapes: Vec<&[Dim]> = n.inputs().flatten().filter_map(|v| graph.shape(v)).collect();
+    let Some((first, others)) = shapes.split_first() else { return Vec::new() };
+    let pairs: Vec<(&Dim, &Dim)> = match n.op().name {
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Where" | "And" | "Or" | "Equal" | "Less" | "Greater"
+        | "Sum" | "Min" | "Max" => others.iter().flat_map(|other| from_the_last(first, other)).collect(),
+        "MatMul" => {
+            let [other] = others else { return Vec::new() };
+            let (Some((batch, _)), Some((other_batch, _))) =
+                (first.split_last_chunk::<2>(), other.split_last_chunk::<2>())
+            else {
+                return Vec::new();
+            };
+            let inner = first.last().zip(other.get(other_batch.len()));
+            from_the_last(batch, other_batch).chain(inner).collect()
+        }
+        "Concat" => {
+            let axis = n.int("axis").unwrap_or(0);
+            let axis = if axis < 0 { axis.saturating_add(first.len() as i64) } else { axis };
+            let beside = |(at, _): &(usize, _)| i64::try_from(*at) != Ok(axis);
+            let alike = others.iter().filter(|o| o.len() == first.len());
+            alike
+                .flat_map(|o| first.iter().zip(*o).enumerate().filter(beside).map(|(_, pair)| pair))
+                .collect()
+        }
+        _ => return Vec::new(),
+    };
+    let symbolic = |(a, b): (&Dim, &Dim)| match (a, b) {
+        (Dim::Sym(_), Dim::Sym(_)) => Some((a.expr()?, b.expr()?)),
+        _ => None,
+    };
+    pairs.into_iter().filter_map(symbolic).collect()
+}
+
+fn from_the_last<'a>(a: &'a [Dim], b: &'a [Dim]) -> impl Iterator<Item = (&'a Dim, &'a Dim)> {
+    a.iter().rev().zip(b.iter().rev())
 }

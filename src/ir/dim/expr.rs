@@ -41,13 +41,6 @@ pub(super) enum Atom {
 }
 
 impl Atom {
-    pub(super) fn as_symbol(&self) -> Option<&str> {
-        match self {
-            Self::Symbol(name) => Some(name),
-            _ => None,
-        }
-    }
-
     fn weight(&self) -> u32 {
         match self {
             Self::Symbol(_) => 1,
@@ -104,7 +97,7 @@ impl DimExpr {
     pub fn as_symbol(&self) -> Option<&str> {
         match self.terms() {
             [Term { factors, coef: 1 }] => match factors.as_slice() {
-                [atom] => atom.as_symbol(),
+                [Atom::Symbol(name)] => Some(name),
                 _ => None,
             },
             _ => None,
