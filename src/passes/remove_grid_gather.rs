@@ -11,7 +11,8 @@
 //! a `Range` or constant that is reshaped and expanded. What counts to less than an axis of `x` is a `Slice`.
 //!
 //! Refused: `batch_dims`, coordinates that are not known to count, an axis of the result along which none counts and
-//! which is not known to be 1, and a count of columns that may be negative.
+//! which is not known to be 1, and a count of columns that may be negative. What is shorter than the data by a symbol is
+//! named by a `Reshape`, from opset 14 on, where nothing lies behind the axes that are counted.
 
 mod count;
 
@@ -53,7 +54,7 @@ impl Rule for RemoveGridGather {
         let n = cx.node(node);
         let (data, indices) = (n.input(0).ok_or(Miss::Silent)?, n.input(1).ok_or(Miss::Silent)?);
         let output = n.outputs()[0];
-        require!(cx.int(node, "batch_dims") == Some(0), output, "batches have indices of their own");
+        require!(cx.int(node, "batch_dims").unwrap_or(0) == 0, output, "batches have indices of their own");
         let coordinates = coordinates(cx, indices).ok_or(Miss::Silent)?;
         let unknown = || Miss::because("the coordinates are not known to count", indices);
         let counts: Vec<Count> =
@@ -63,7 +64,12 @@ impl Rule for RemoveGridGather {
             .ok_or_else(|| Miss::because("the axes do not follow those of the data", indices))?;
         let mut patch = Patch::new();
         let short = short(cx, data, &counts)?;
-        if short.is_empty() || short.iter().all(|&axis| counts[axis].size.as_fixed().is_some()) {
+        let enough = |axis: usize| {
+            let size = counts[axis].size.as_fixed();
+            let dim = cx.graph.shape(data).and_then(|shape| shape.get(axis));
+            size.zip(dim).is_some_and(|(size, dim)| dim.at_least(size).is_proven())
+        };
+        if short.iter().all(|&axis| enough(axis)) {
             let part = first_of(cx, data, &counts, &short, &mut patch)?;
             let new: Vec<i64> =
                 (0..grid.len()).filter(|axis| !places.contains(axis)).map(|axis| axis as i64).collect();

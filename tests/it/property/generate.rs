@@ -14,6 +14,7 @@ mod linears;
 mod moved;
 mod movement;
 mod normalized;
+mod positions;
 mod recomposed;
 mod reduce;
 mod residual;
@@ -251,7 +252,8 @@ impl Generator {
             36 => self.bounded(),
             39 => self.logical(),
             40 => self.sequenced(),
-            41 => self.uniform(),
+            41 if self.below(2) == 0 => self.uniform(),
+            41 => self.positions(),
             42 => self.counted(),
             43 => self.unfit_branch(),
             44 if self.smooth => self.largest(),
