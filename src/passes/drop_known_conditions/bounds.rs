@@ -4,8 +4,8 @@ use crate::ir::{DimExpr, ValueId};
 use crate::rewrite::Context;
 use crate::tensor::DType;
 
-/// Nodes above a value that are looked at.
-const MOST_NODES: usize = 12;
+/// Nodes above each other that are looked at; a sum has two ways up.
+const DEEPEST: usize = 8;
 
 /// The least and the greatest that an element may be.
 struct Bounds {
@@ -25,7 +25,7 @@ pub(super) fn decided(cx: &Context<'_>, comparison: ValueId) -> Option<bool> {
         "Less" => (b, a, 1),
         _ => return None,
     };
-    let (a, b) = (Bounds::of(cx, a, MOST_NODES)?, Bounds::of(cx, b, MOST_NODES)?);
+    let (a, b) = (Bounds::of(cx, a, DEEPEST)?, Bounds::of(cx, b, DEEPEST)?);
     if a.low.sub(&b.high)?.at_least(least).is_proven() {
         return Some(true);
     }

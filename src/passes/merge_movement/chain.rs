@@ -15,9 +15,13 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId, placed: bool) -> Result<Patc
     let Some(end) = link(cx, node).filter(|l| l.kind == Kind::Move) else { return Err(Miss::Silent) };
     let chain = follow(cx, end);
     let mut best: Option<Written> = None;
-    let mut long = false;
+    let (mut long, mut picked) = (false, false);
     for top in 0..chain.links.len() {
-        if chain.links[top].kind != Kind::Move || (placed && of_picked_rows(cx, chain.links[top])) {
+        if chain.links[top].kind != Kind::Move {
+            continue;
+        }
+        if placed && of_picked_rows(cx, chain.links[top]) {
+            picked |= top > 0;
             continue;
         }
         match Part::of(cx, &chain, top).and_then(|part| part.write(cx, placed)) {
@@ -32,6 +36,10 @@ pub(super) fn merge(cx: &Context<'_>, node: NodeId, placed: bool) -> Result<Patc
     }
     match best {
         Some(written) => Ok(written.patch),
+        None if picked => Err(Miss::because(
+            "the compiler fails on some rows moved behind a Gather",
+            cx.node(node).outputs()[0],
+        )),
         None if long => Err(Miss::because("the movements have no shorter form", cx.node(node).outputs()[0])),
         None => Err(Miss::Silent),
     }
