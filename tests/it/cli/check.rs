@@ -290,3 +290,21 @@ fn what_optimize_writes_otherwise_is_named_as_the_fix() {
     let fix = json!("`onnxpress optimize --target tensorrt@10.9` writes it with standard operators");
     assert_eq!(fixes, [(&json!("gelu"), &fix), (&json!("product"), &json!(null))], "{report:#}");
 }
+
+#[test]
+fn integers_are_summed_up_since_the_release_that_has_a_layer_for_it() {
+    let place = Place::new();
+    place.model(
+        "positions.onnx",
+        r#"<ir_version: 8, opset_import: ["" : 14]>
+        g (int64[n,4] x) => (int64[n,4] y)
+        <int64 axis = {1}>
+        {
+            y = CumSum (x, axis)
+        }"#,
+    );
+    for (target, code) in [("tensorrt@10.6", 3), ("tensorrt@10.9", 0), ("tensorrt", 0), ("tensorrt-rtx", 0)] {
+        let ran = place.run(&["check", "positions.onnx", "--target", target]);
+        assert_eq!(ran.code, code, "{target}: {}{}", ran.out, ran.err);
+    }
+}
