@@ -71,7 +71,10 @@ impl Grid {
 
     /// The number of these that is nearest to a value at a scale, without a zero point.
     pub(super) fn nearest(self, value: f32, scale: f32) -> i32 {
-        ((value / scale).round_ties_even() as i32).clamp(self.least, self.most)
+        // What is added leaves no bits for a fraction: the sum rounds to even, for many elements at once.
+        const WHOLE: f32 = 1.5 * (1 << (f32::MANTISSA_DIGITS - 1)) as f32;
+        let inside = (value / scale).clamp(self.least as f32, self.most as f32);
+        ((inside + WHOLE) - WHOLE) as i32
     }
 }
 
@@ -149,6 +152,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_nearest_number_is_that_of_rounding_to_even(value in any::<f32>(), halves in -600i16..600, scale in 1e-6f32..1e6) {
+            let rounded = |x: f32, grid: Grid| (x.round_ties_even() as i32).clamp(grid.least, grid.most);
+            for grid in [Grid::SIGNED, Grid::SIGNED_7_BITS, Grid::UNSIGNED] {
+                let half = f32::from(halves) / 2.0;
+                prop_assert_eq!(grid.nearest(value, scale), rounded(value / scale, grid));
+                prop_assert_eq!(grid.nearest(half, 1.0), rounded(half, grid));
+            }
+        }
+
         #[test]
         fn nothing_in_the_range_moves_by_more_than_half_a_step(
             a in -1e6f32..1e6, b in -1e6f32..1e6, at in 0.0f32..=1.0, signed: bool,

@@ -39,10 +39,17 @@ impl Weights {
         let values = constant.to_vec::<f32>()?;
         let mut numbers = vec![0i8; values.len()];
         let channels = Channels::of(constant.shape(), axis)?;
-        for ((channel, start), len) in channels.runs() {
-            let scale = *scales.get(channel)?;
-            for (number, value) in numbers[start..start + len].iter_mut().zip(&values[start..start + len]) {
-                *number = grid.nearest(*value, scale) as i8;
+        (scales.len() == channels.count).then_some(())?;
+        let round = |number: &mut i8, value: &f32, scale: f32| *number = grid.nearest(*value, scale) as i8;
+        for (numbers, values) in numbers.chunks_mut(channels.period()).zip(values.chunks(channels.period())) {
+            if channels.run == 1 {
+                let elements = numbers.iter_mut().zip(values).zip(&scales);
+                elements.for_each(|((number, value), &scale)| round(number, value, scale));
+                continue;
+            }
+            let runs = numbers.chunks_mut(channels.run).zip(values.chunks(channels.run));
+            for ((numbers, values), &scale) in runs.zip(&scales) {
+                numbers.iter_mut().zip(values).for_each(|(number, value)| round(number, value, scale));
             }
         }
         let numbers = Tensor::from_slice(constant.shape(), &numbers).ok()?;
@@ -66,35 +73,37 @@ fn largest(constant: &Tensor, axis: Option<usize>) -> Option<Vec<f32>> {
     }
     let channels = Channels::of(constant.shape(), axis)?;
     let mut largest = vec![0f32; channels.count];
-    for ((channel, start), len) in channels.runs() {
-        let most = values[start..start + len].iter().fold(0f32, |most, v| most.max(v.abs()));
-        largest[channel] = largest[channel].max(most);
+    for values in values.chunks(channels.period()) {
+        if channels.run == 1 {
+            largest.iter_mut().zip(values).for_each(|(most, v)| *most = most.max(v.abs()));
+            continue;
+        }
+        for (most, values) in largest.iter_mut().zip(values.chunks(channels.run)) {
+            *most = values.iter().fold(*most, |most, v| most.max(v.abs()));
+        }
     }
     Some(largest)
 }
 
-/// Where the elements of each channel lie.
+/// Where the elements of each channel lie: in runs that take turns.
 struct Channels {
     count: usize,
-    /// Elements of a channel that lie together.
+    /// Elements of a channel that lie together, at least one.
     run: usize,
-    len: usize,
 }
 
 impl Channels {
     fn of(shape: &[usize], axis: Option<usize>) -> Option<Self> {
-        let len = shape.iter().product();
+        let run = |dims: &[usize]| dims.iter().product::<usize>().max(1);
         Some(match axis {
-            None => Self { count: 1, run: len, len },
-            Some(axis) => Self { count: *shape.get(axis)?, run: shape[axis + 1..].iter().product(), len },
+            None => Self { count: 1, run: run(shape) },
+            Some(axis) => Self { count: *shape.get(axis)?, run: run(&shape[axis + 1..]) },
         })
     }
 
-    /// The channel and the first element of each run, and its length.
-    fn runs(&self) -> impl Iterator<Item = ((usize, usize), usize)> {
-        let (count, run) = (self.count, self.run);
-        let starts = (0..self.len).step_by(run.max(1));
-        starts.enumerate().map(move |(i, start)| ((i % count.max(1), start), run))
+    /// Elements from the first of a channel to where its turn comes again.
+    fn period(&self) -> usize {
+        (self.count * self.run).max(1)
     }
 }
 

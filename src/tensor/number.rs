@@ -11,8 +11,14 @@ use half::{bf16, f16};
 pub trait Element: Copy + 'static {
     /// The element type.
     const DTYPE: DType;
+    /// Writes the little-endian bytes to exactly `size_of::<Self>()`.
+    fn write(self, bytes: &mut [u8]);
     /// Appends the little-endian bytes.
-    fn put(self, out: &mut Vec<u8>);
+    fn put(self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + size_of::<Self>(), 0);
+        self.write(&mut out[start..]);
+    }
     /// Reads exactly `size_of::<Self>()` bytes.
     fn get(bytes: &[u8]) -> Self;
 }
@@ -21,9 +27,11 @@ macro_rules! element {
     ($($t:ty => $d:ident),*) => { $(
         impl Element for $t {
             const DTYPE: DType = DType::$d;
-            fn put(self, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.to_le_bytes());
+            #[inline]
+            fn write(self, bytes: &mut [u8]) {
+                bytes.copy_from_slice(&self.to_le_bytes());
             }
+            #[inline]
             fn get(bytes: &[u8]) -> Self {
                 Self::from_le_bytes(bytes.try_into().expect("the caller cuts exact chunks"))
             }
@@ -35,8 +43,8 @@ element!(f32 => F32, f64 => F64, f16 => F16, bf16 => BF16, i8 => I8, i16 => I16,
 
 impl Element for bool {
     const DTYPE: DType = DType::Bool;
-    fn put(self, out: &mut Vec<u8>) {
-        out.push(u8::from(self));
+    fn write(self, bytes: &mut [u8]) {
+        bytes[0] = u8::from(self);
     }
     fn get(bytes: &[u8]) -> Self {
         bytes[0] != 0
@@ -49,9 +57,7 @@ impl Tensor {
     /// # Errors
     /// The number of elements is not the shape's.
     pub fn from_slice<T: Element>(shape: &[usize], values: &[T]) -> Result<Self> {
-        let mut out = Vec::with_capacity(size_of_val(values));
-        values.iter().for_each(|&v| v.put(&mut out));
-        Self::from_bytes(T::DTYPE, shape, out)
+        Self::from_bytes(T::DTYPE, shape, packed(values.iter().copied()))
     }
 
     /// A rank-0 tensor.
@@ -70,9 +76,7 @@ impl Tensor {
     /// `dtype` is no IEEE float, `bool` or integer of at least 8 bits, or the number of elements is not the shape's.
     pub fn from_f64s(dtype: DType, shape: &[usize], values: &[f64]) -> Result<Self> {
         fn fill<T: Element>(values: &[f64], to: impl Fn(f64) -> T) -> Vec<u8> {
-            let mut out = Vec::with_capacity(values.len() * size_of::<T>());
-            values.iter().for_each(|&v| to(v).put(&mut out));
-            out
+            packed(values.iter().map(|&v| to(v)))
         }
         let bytes = match dtype {
             DType::F64 => fill(values, |v| v),
@@ -171,6 +175,12 @@ impl Tensor {
             })
             .collect()
     }
+}
+
+fn packed<T: Element>(values: impl ExactSizeIterator<Item = T>) -> Vec<u8> {
+    let mut out = vec![0; values.len() * size_of::<T>()];
+    out.chunks_exact_mut(size_of::<T>()).zip(values).for_each(|(place, value)| value.write(place));
+    out
 }
 
 fn elements<T: Element>(bytes: &Bytes) -> Option<Vec<T>> {

@@ -1,7 +1,11 @@
-//! The rounding of one channel.
+//! The rounding of channels.
+
+use rayon::prelude::*;
 
 /// Sweeps over the weights.
 const SWEEPS: usize = 20;
+/// Channels whose slopes are found at once.
+const TILE: usize = 64;
 
 /// A symmetric matrix.
 pub(super) struct Matrix {
@@ -16,39 +20,72 @@ impl Matrix {
     }
 }
 
-/// Turns numbers to the other neighbour of their weight as long as that makes `eᵀ G e` smaller, where
-/// `e = exact - scale · numbers`; gives back how often. No magnitude becomes larger than `most`.
-pub(super) fn descend(exact: &[f64], numbers: &mut [i32], scale: f64, most: i32, gram: &Matrix) -> usize {
-    let mut error: Vec<f64> = exact.iter().zip(&*numbers).map(|(w, q)| w - scale * f64::from(*q)).collect();
-    let mut slope = product(gram, &error);
-    let mut turned = 0;
-    for _ in 0..SWEEPS {
-        let before = turned;
-        for at in 0..error.len() {
-            let way = if slope[at] > 0.0 { 1.0 } else { -1.0 };
-            let after = error[at] - way * scale;
-            let number = numbers[at] + way as i32;
-            let diagonal = f64::from(gram.row(at)[at]);
-            let change = scale * (scale * diagonal - 2.0 * way * slope[at]);
-            if change >= 0.0 || after.abs() >= scale || number.abs() > most {
-                continue;
-            }
-            numbers[at] = number;
-            error[at] = after;
-            let step = way * scale;
-            slope.iter_mut().zip(gram.row(at)).for_each(|(slope, g)| *slope -= step * f64::from(*g));
-            turned += 1;
-        }
-        if turned == before {
-            break;
-        }
-    }
-    turned
+/// The weights of one channel of a result.
+pub(super) struct Channel {
+    pub(super) exact: Vec<f32>,
+    pub(super) numbers: Vec<i32>,
+    pub(super) scale: f32,
 }
 
-fn product(gram: &Matrix, vector: &[f64]) -> Vec<f64> {
-    let dot = |at: usize| gram.row(at).iter().zip(vector).map(|(g, v)| f64::from(*g) * v).sum();
-    (0..vector.len()).map(dot).collect()
+/// Turns numbers to the other neighbour of their weight as long as that makes `eᵀ G e` of their channel smaller, where
+/// `e = exact - scale · numbers`; gives back how often. No magnitude becomes larger than `most`.
+pub(super) fn descend(channels: &mut [Channel], most: i32, gram: &Matrix) -> usize {
+    channels.par_chunks_mut(TILE).map(|tile| descend_tile(tile, most, gram)).sum()
+}
+
+fn descend_tile(channels: &mut [Channel], most: i32, gram: &Matrix) -> usize {
+    let mut errors: Vec<f32> = channels.iter().flat_map(Channel::errors).collect();
+    let mut slopes = slopes(&errors, gram);
+    let rows = errors.chunks_exact_mut(gram.len).zip(slopes.chunks_exact_mut(gram.len));
+    channels
+        .iter_mut()
+        .zip(rows)
+        .map(|(channel, (error, slope))| channel.descend(error, slope, most, gram))
+        .sum()
+}
+
+impl Channel {
+    fn errors(&self) -> impl Iterator<Item = f32> {
+        self.exact.iter().zip(&self.numbers).map(|(w, &q)| w - self.scale * q as f32)
+    }
+
+    fn descend(&mut self, error: &mut [f32], slope: &mut [f32], most: i32, gram: &Matrix) -> usize {
+        let mut turned = 0;
+        for _ in 0..SWEEPS {
+            let before = turned;
+            for at in 0..error.len() {
+                let way = if slope[at] > 0.0 { 1.0 } else { -1.0 };
+                let step = way * self.scale;
+                let after = error[at] - step;
+                let number = self.numbers[at] + way as i32;
+                let row = gram.row(at);
+                let change = step * (step * row[at] - 2.0 * slope[at]);
+                if change >= 0.0 || after.abs() >= self.scale || number.abs() > most {
+                    continue;
+                }
+                self.numbers[at] = number;
+                error[at] = after;
+                slope.iter_mut().zip(row).for_each(|(slope, g)| *slope -= step * g);
+                turned += 1;
+            }
+            if turned == before {
+                break;
+            }
+        }
+        turned
+    }
+}
+
+/// `E G` for the errors of some channels, one a row.
+fn slopes(errors: &[f32], gram: &Matrix) -> Vec<f32> {
+    let (len, rows) = (gram.len, errors.len() / gram.len);
+    assert!(errors.len() == rows * len && gram.rows.len() == len * len);
+    let mut slopes = vec![0f32; errors.len()];
+    let (row, one) = (len as isize, 1);
+    let (e, g, out) = (errors.as_ptr(), gram.rows.as_ptr(), slopes.as_mut_ptr());
+    // SAFETY: errors and slopes have `rows` rows of `len` elements, the matrix has `len` of them: asserted above.
+    unsafe { matrixmultiply::sgemm(rows, len, len, 1.0, e, row, one, g, row, one, 0.0, out, row, one) };
+    slopes
 }
 
 #[cfg(test)]
@@ -57,38 +94,45 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn loss(exact: &[f64], numbers: &[i32], scale: f64, gram: &Matrix) -> f64 {
-        let error: Vec<f64> = exact.iter().zip(numbers).map(|(w, q)| w - scale * f64::from(*q)).collect();
-        product(gram, &error).iter().zip(&error).map(|(a, b)| a * b).sum()
+    fn loss(channel: &Channel, gram: &Matrix) -> f64 {
+        let error: Vec<f64> = channel.errors().map(f64::from).collect();
+        let dot = |row: &[f32]| -> f64 { row.iter().zip(&error).map(|(g, e)| f64::from(*g) * e).sum() };
+        error.iter().enumerate().map(|(at, e)| e * dot(gram.row(at))).sum()
     }
 
     #[test]
     fn errors_of_inputs_that_are_alike_cancel() {
         // Three inputs that are always equal: only the sum of the weights counts, and it is 1.2.
         let gram = Matrix { len: 3, rows: vec![1.0; 9] };
-        let mut numbers = [0; 3];
-        assert_eq!(descend(&[0.4, 0.4, 0.4], &mut numbers, 1.0, 127, &gram), 1);
-        assert_eq!(numbers.iter().sum::<i32>(), 1);
+        let channel = || Channel { exact: vec![0.4; 3], numbers: vec![0; 3], scale: 1.0 };
+        let mut channels: Vec<Channel> = (0..TILE + 1).map(|_| channel()).collect();
+        assert_eq!(descend(&mut channels, 127, &gram), TILE + 1);
+        assert!(channels.iter().all(|c| c.numbers.iter().sum::<i32>() == 1));
     }
 
     proptest! {
         #[test]
         fn the_loss_never_grows_and_every_number_stays_beside_its_weight(
             samples in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, 5), 1..8),
-            exact in prop::collection::vec(-1.0f64..1.0, 5),
-            scale in 0.01f64..0.2,
+            exact in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, 5), 1..4),
+            scale in 0.01f32..0.2,
         ) {
             let mut rows = vec![0f32; 25];
             for x in &samples {
                 for i in 0..5 { for j in 0..5 { rows[i * 5 + j] += x[i] * x[j]; } }
             }
             let gram = Matrix { len: 5, rows };
-            let nearest: Vec<i32> = exact.iter().map(|w| ((w / scale).round() as i32).clamp(-127, 127)).collect();
-            let mut numbers = nearest.clone();
-            descend(&exact, &mut numbers, scale, 127, &gram);
-            let (before, after) = (loss(&exact, &nearest, scale, &gram), loss(&exact, &numbers, scale, &gram));
-            prop_assert!(after <= before + 1e-6 * before.abs().max(1e-9), "{before} {after}");
-            for (q, n) in numbers.iter().zip(&nearest) { prop_assert!((q - n).abs() <= 1); }
+            let nearest = |exact: &Vec<f32>| {
+                let numbers = exact.iter().map(|w| ((w / scale).round() as i32).clamp(-127, 127)).collect();
+                Channel { exact: exact.clone(), numbers, scale }
+            };
+            let mut channels: Vec<Channel> = exact.iter().map(nearest).collect();
+            descend(&mut channels, 127, &gram);
+            for (channel, nearest) in channels.iter().zip(exact.iter().map(nearest)) {
+                let (before, after) = (loss(&nearest, &gram), loss(channel, &gram));
+                prop_assert!(after <= before + 1e-6 * before.abs().max(1e-9), "{before} {after}");
+                for (q, n) in channel.numbers.iter().zip(&nearest.numbers) { prop_assert!((q - n).abs() <= 1); }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `grams` | the matrices of products, computed in the graph itself |
-//! | `descend` | the rounding of one channel |
+//! | `descend` | the rounding of channels |
 
 mod descend;
 mod grams;
@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::ir::{Graph, Model, NodeId};
 use crate::runtime::Runtime;
 use crate::tensor::Tensor;
+use descend::Channel;
 use grams::{Gram, Patches};
 
 /// Elements of all matrices that are in memory at once: 128 MiB.
@@ -91,13 +92,16 @@ fn round(graph: &Graph, place: &Place, patches: &Patches, gram: &Gram) -> Option
     let mut turned = 0;
     for group in 0..patches.groups {
         let Some(matrix) = gram.matrix(group) else { continue };
-        for output in patches.outputs(group) {
-            let scale = *weights.scales.get(if weights.scales.len() == 1 { 0 } else { output })?;
-            let places: Vec<usize> = patches.places(output).collect();
-            let exact: Vec<f64> = places.iter().map(|&p| f64::from(floats[p])).collect();
-            let mut chosen: Vec<i32> = places.iter().map(|&p| i32::from(numbers[p])).collect();
-            turned += descend::descend(&exact, &mut chosen, f64::from(scale), most, &matrix);
-            places.iter().zip(&chosen).for_each(|(&p, &n)| numbers[p] = n as i8);
+        let scale = |output| weights.scales.get(if weights.scales.len() == 1 { 0 } else { output }).copied();
+        let channel = |output| {
+            let at = |place: usize| (floats[place], i32::from(numbers[place]));
+            let (exact, numbers) = patches.places(output).map(at).unzip();
+            Some(Channel { exact, numbers, scale: scale(output)? })
+        };
+        let mut channels: Vec<Channel> = patches.outputs(group).map(channel).collect::<Option<_>>()?;
+        turned += descend::descend(&mut channels, most, &matrix);
+        for (output, channel) in patches.outputs(group).zip(&channels) {
+            patches.places(output).zip(&channel.numbers).for_each(|(place, &n)| numbers[place] = n as i8);
         }
     }
     let numbers = Tensor::from_slice(weights.numbers.shape(), &numbers).ok()?;
