@@ -111,7 +111,7 @@ impl Scheme {
             nth += u64::from(*class == Class::Sequence && !is_anonymous(name));
         }
         let mut sizes = Sizes { sizes, scheme: self };
-        for (name, expr) in &symbols.tied {
+        for (name, expr) in if self.is_drawn() { &symbols.numbered } else { &symbols.tied } {
             let size = expr.eval(&|symbol| sizes.symbol(symbol)).and_then(|n| u64::try_from(n).ok());
             sizes.sizes.extend(size.map(|size| (name.clone(), size)));
         }
@@ -125,6 +125,8 @@ pub(crate) struct Symbols {
     free: Vec<(String, Class)>,
     /// Those that others decide.
     tied: Vec<(String, DimExpr)>,
+    /// The same, with those that a number decides.
+    numbered: Vec<(String, DimExpr)>,
 }
 
 impl Symbols {
@@ -143,7 +145,8 @@ impl Symbols {
             }
         }
         let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
-        Self { free: found, tied: ties(model, &names) }
+        let (tied, numbered) = (ties(model, &names, false), ties(model, &names, true));
+        Self { free: found, tied, numbered }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,15 +1,22 @@
 //! Symbols that others decide: the sizes of dims that meet in a broadcast, a product or a concatenation.
 //!
-//! A mask over `total` tokens that is added to scores over `past + new` of them says that `total = past + new`.
+//! A mask over `total` tokens that is added to scores over `past + new` of them says that `total = past + new`. Constants
+//! of the length at which a model was traced say what that length is, though 1 may do as well.
 
 use crate::ir::{Dim, DimExpr, Graph, Model, NodeId};
 
-/// What each such symbol is, in terms of the others; `symbols` in the order in which they may stay free.
-pub(super) fn ties(model: &Model, symbols: &[String]) -> Vec<(String, DimExpr)> {
+/// What each such symbol is, in terms of the others, and of numbers too where those are to count; `symbols` in the order in
+/// which they may stay free.
+pub(super) fn ties(model: &Model, symbols: &[String], numbers: bool) -> Vec<(String, DimExpr)> {
     let mut ties = Ties { symbols, found: Vec::new() };
     for (node, _) in model.graph.nodes() {
         for (a, b) in meetings(&model.graph, node) {
-            ties.tie(&a, &b);
+            let is_number = |dim: &Dim| dim.as_fixed().is_some();
+            let count =
+                !is_number(a) && !is_number(b) || numbers && *a != Dim::Fixed(1) && *b != Dim::Fixed(1);
+            if let (true, Some(a), Some(b)) = (count, a.expr(), b.expr()) {
+                ties.tie(&a, &b);
+            }
         }
     }
     ties.found
@@ -53,15 +60,15 @@ fn solve(a: &DimExpr, b: &DimExpr, symbol: &str) -> Option<DimExpr> {
     (!mentions(&is)).then_some(is)
 }
 
-/// Pairs of symbolic sizes that a node wants to be equal, unless one of them is 1.
-fn meetings(graph: &Graph, node: NodeId) -> Vec<(DimExpr, DimExpr)> {
+/// Pairs of sizes that a node wants to be equal, unless one of them is 1.
+fn meetings(graph: &Graph, node: NodeId) -> Vec<(&Dim, &Dim)> {
     let n = graph.node(node);
     if !n.op().domain.is_empty() {
         return Vec::new();
     }
     let shapes: Vec<&[Dim]> = n.inputs().flatten().filter_map(|v| graph.shape(v)).collect();
     let Some((first, others)) = shapes.split_first() else { return Vec::new() };
-    let pairs: Vec<(&Dim, &Dim)> = match n.op().name {
+    match n.op().name {
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Where" | "And" | "Or" | "Equal" | "Less" | "Greater"
         | "Sum" | "Min" | "Max" => others.iter().flat_map(|other| from_the_last(first, other)).collect(),
         "MatMul" => {
@@ -83,13 +90,8 @@ fn meetings(graph: &Graph, node: NodeId) -> Vec<(DimExpr, DimExpr)> {
                 .flat_map(|o| first.iter().zip(*o).enumerate().filter(beside).map(|(_, pair)| pair))
                 .collect()
         }
-        _ => return Vec::new(),
-    };
-    let symbolic = |(a, b): (&Dim, &Dim)| match (a, b) {
-        (Dim::Sym(_), Dim::Sym(_)) => Some((a.expr()?, b.expr()?)),
-        _ => None,
-    };
-    pairs.into_iter().filter_map(symbolic).collect()
+        _ => Vec::new(),
+    }
 }
 
 fn from_the_last<'a>(a: &'a [Dim], b: &'a [Dim]) -> impl Iterator<Item = (&'a Dim, &'a Dim)> {

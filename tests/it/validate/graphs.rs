@@ -35,6 +35,16 @@ fn sizes_that_others_decide_are_found() {
 }
 
 #[test]
+fn sizes_that_constants_insist_on_are_found() {
+    let text = "<ir_version: 8, opset_import: [\"\" : 15]>\n\
+         g (float[b,now] x, float[b,past] before) => (float[b,all] y)\n<int64[2] traced = {19, 2}>\n\
+         {\n u = Concat <axis = 1> (before, x) w = ConstantOfShape (traced) v = MatMul (u, w) y = Concat <axis = 1> (v, x)\n}";
+    let v = judge(text, text);
+    assert_eq!((v.status, v.cases), (Status::Passed, 3), "{:?}", v.reason);
+    assert!(v.feeds.iter().all(|f| f.contains("past=") && f.contains("now=")), "{:?}", v.feeds);
+}
+
+#[test]
 fn sizes_that_must_exceed_a_sum_are_found() {
     let text = "<ir_version: 8, opset_import: [\"\" : 15]>\n\
          g (float[now] x, float[total] mask, float[past] before) => (float[all] y)\n\

@@ -21,6 +21,30 @@ fn nodes_stay_floats_by_name_and_by_operator() {
 }
 
 #[test]
+fn int8_is_not_called_slow_where_nothing_is_quantized() {
+    let place = place();
+    place.model(
+        "sine.onnx",
+        "<ir_version: 8, opset_import: [\"\" : 17]>\ng (float[4,8] x) => (float[4,8] y) {\n y = Sin (x)\n}",
+    );
+    let ran = place.run(&[
+        "quantize",
+        "sine.onnx",
+        "-o",
+        "q.onnx",
+        "--target",
+        "ort-cpu",
+        "--random-data",
+        "--json",
+    ]);
+    let report = ran.json();
+    assert!(report["race"].is_object(), "{}", ran.err);
+    let codes: Vec<&str> =
+        report["diags"].as_array().unwrap().iter().filter_map(|d| d["code"].as_str()).collect();
+    assert!(codes.contains(&"nothing-quantized") && !codes.contains(&"not-faster"), "{codes:?}");
+}
+
+#[test]
 fn a_name_that_nothing_has_is_an_error() {
     let place = place();
     let ran = on_samples(&place, "mlp", "ort-cpu", &["--keep-float", "up,nothing"]);
