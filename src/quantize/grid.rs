@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_nearest_number_is_that_of_rounding_to_even(value in any::<f32>(), halves in -600i16..600, scale in 1e-6f32..1e6) {
+        fn the_nearest_number_is_that_of_rounding_to_even(value in prop::num::f32::ANY, halves in -600i16..600, scale in 1e-6f32..1e6) {
             let rounded = |x: f32, grid: Grid| (x.round_ties_even() as i32).clamp(grid.least, grid.most);
             for grid in [Grid::SIGNED, Grid::SIGNED_7_BITS, Grid::UNSIGNED] {
                 let half = f32::from(halves) / 2.0;

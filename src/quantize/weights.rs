@@ -42,6 +42,7 @@ impl Weights {
         (scales.len() == channels.count).then_some(())?;
         let round = |number: &mut i8, value: &f32, scale: f32| *number = grid.nearest(*value, scale) as i8;
         for (numbers, values) in numbers.chunks_mut(channels.period()).zip(values.chunks(channels.period())) {
+            // Channels side by side: rounded for many at once.
             if channels.run == 1 {
                 let elements = numbers.iter_mut().zip(values).zip(&scales);
                 elements.for_each(|((number, value), &scale)| round(number, value, scale));
@@ -141,6 +142,21 @@ mod tests {
 
     fn numbers(weights: &Weights) -> Vec<i64> {
         weights.numbers.to_i64s().unwrap()
+    }
+
+    #[test]
+    fn channels_lie_together_or_side_by_side() {
+        let values: Vec<f32> = (1..=12).map(|i| i as f32).collect();
+        let w = Tensor::from_slice(&[2, 3, 2], &values).unwrap();
+        let largest = |axis| largest(&w, axis).unwrap();
+        assert_eq!((largest(Some(0)), largest(Some(1))), (vec![6.0, 12.0], vec![8.0, 10.0, 12.0]));
+        assert_eq!((largest(Some(2)), largest(None)), (vec![11.0, 12.0], vec![12.0]));
+        let at = Weights::round_at(&w, 2, Grid::SIGNED, &[1.0, 2.0]).unwrap();
+        assert_eq!(numbers(&at), [1, 1, 3, 2, 5, 3, 7, 4, 9, 5, 11, 6]);
+        for (shape, axis) in [([0, 2], 0), ([0, 2], 1), ([2, 0], 1)] {
+            let empty = Tensor::from_slice::<f32>(&shape, &[]).unwrap();
+            assert_eq!(Weights::round(&empty, Some(axis), Grid::SIGNED).unwrap().scales.len(), shape[axis]);
+        }
     }
 
     #[test]

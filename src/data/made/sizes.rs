@@ -111,8 +111,9 @@ impl Scheme {
             nth += u64::from(*class == Class::Sequence && !is_anonymous(name));
         }
         let mut sizes = Sizes { sizes, scheme: self };
-        for (name, expr) in if self.is_drawn() { &symbols.numbered } else { &symbols.tied } {
+        for (name, expr) in if self.lot % 2 == 1 { &symbols.numbered } else { &symbols.tied } {
             let size = expr.eval(&|symbol| sizes.symbol(symbol)).and_then(|n| u64::try_from(n).ok());
+            let size = size.filter(|size| *size > 0);
             sizes.sizes.extend(size.map(|size| (name.clone(), size)));
         }
         sizes
@@ -125,7 +126,7 @@ pub(crate) struct Symbols {
     free: Vec<(String, Class)>,
     /// Those that others decide.
     tied: Vec<(String, DimExpr)>,
-    /// The same, with those that a number decides.
+    /// The same, with those that a number decides. What is a hint only is tried in every other lot.
     numbered: Vec<(String, DimExpr)>,
 }
 

@@ -5,16 +5,17 @@
 
 use crate::ir::{Dim, DimExpr, Graph, Model, NodeId};
 
+/// Larger numbers are the length of a table rather than that of an input.
+const MOST: u64 = 4096;
+
 /// What each such symbol is, in terms of the others, and of numbers too where those are to count; `symbols` in the order in
 /// which they may stay free.
 pub(super) fn ties(model: &Model, symbols: &[String], numbers: bool) -> Vec<(String, DimExpr)> {
     let mut ties = Ties { symbols, found: Vec::new() };
     for (node, _) in model.graph.nodes() {
         for (a, b) in meetings(&model.graph, node) {
-            let is_number = |dim: &Dim| dim.as_fixed().is_some();
-            let count =
-                !is_number(a) && !is_number(b) || numbers && *a != Dim::Fixed(1) && *b != Dim::Fixed(1);
-            if let (true, Some(a), Some(b)) = (count, a.expr(), b.expr()) {
+            let counts = |dim: &Dim| dim.as_fixed().is_none_or(|n| numbers && (2..=MOST).contains(&n));
+            if let (true, Some(a), Some(b)) = (counts(a) && counts(b), a.expr(), b.expr()) {
                 ties.tie(&a, &b);
             }
         }

@@ -1,11 +1,7 @@
 //! The rounding of channels.
 
-use rayon::prelude::*;
-
 /// Sweeps over the weights.
 const SWEEPS: usize = 20;
-/// Channels whose slopes are found at once.
-const TILE: usize = 64;
 
 /// A symmetric matrix.
 pub(super) struct Matrix {
@@ -22,26 +18,24 @@ impl Matrix {
 
 /// The weights of one channel of a result.
 pub(super) struct Channel {
+    /// Which it is.
+    pub(super) output: usize,
     pub(super) exact: Vec<f32>,
     pub(super) numbers: Vec<i32>,
     pub(super) scale: f32,
+    /// How often a number was turned.
+    pub(super) turned: usize,
 }
 
 /// Turns numbers to the other neighbour of their weight as long as that makes `eᵀ G e` of their channel smaller, where
-/// `e = exact - scale · numbers`; gives back how often. No magnitude becomes larger than `most`.
-pub(super) fn descend(channels: &mut [Channel], most: i32, gram: &Matrix) -> usize {
-    channels.par_chunks_mut(TILE).map(|tile| descend_tile(tile, most, gram)).sum()
-}
-
-fn descend_tile(channels: &mut [Channel], most: i32, gram: &Matrix) -> usize {
+/// `e = exact - scale · numbers`. No magnitude becomes larger than `most`.
+pub(super) fn descend(channels: &mut [Channel], most: i32, gram: &Matrix) {
     let mut errors: Vec<f32> = channels.iter().flat_map(Channel::errors).collect();
     let mut slopes = slopes(&errors, gram);
     let rows = errors.chunks_exact_mut(gram.len).zip(slopes.chunks_exact_mut(gram.len));
-    channels
-        .iter_mut()
-        .zip(rows)
-        .map(|(channel, (error, slope))| channel.descend(error, slope, most, gram))
-        .sum()
+    for (channel, (error, slope)) in channels.iter_mut().zip(rows) {
+        channel.descend(error, slope, most, gram);
+    }
 }
 
 impl Channel {
@@ -49,30 +43,28 @@ impl Channel {
         self.exact.iter().zip(&self.numbers).map(|(w, &q)| w - self.scale * q as f32)
     }
 
-    fn descend(&mut self, error: &mut [f32], slope: &mut [f32], most: i32, gram: &Matrix) -> usize {
-        let mut turned = 0;
+    fn descend(&mut self, error: &mut [f32], slope: &mut [f32], most: i32, gram: &Matrix) {
         for _ in 0..SWEEPS {
-            let before = turned;
+            let before = self.turned;
             for at in 0..error.len() {
                 let way = if slope[at] > 0.0 { 1.0 } else { -1.0 };
                 let step = way * self.scale;
                 let after = error[at] - step;
                 let number = self.numbers[at] + way as i32;
                 let row = gram.row(at);
-                let change = step * (step * row[at] - 2.0 * slope[at]);
-                if change >= 0.0 || after.abs() >= self.scale || number.abs() > most {
+                let is_less = self.scale * row[at] < 2.0 * slope[at].abs();
+                if !is_less || after.abs() >= self.scale || number.abs() > most {
                     continue;
                 }
                 self.numbers[at] = number;
                 error[at] = after;
                 slope.iter_mut().zip(row).for_each(|(slope, g)| *slope -= step * g);
-                turned += 1;
+                self.turned += 1;
             }
-            if turned == before {
+            if self.turned == before {
                 break;
             }
         }
-        turned
     }
 }
 
@@ -104,33 +96,38 @@ mod tests {
     fn errors_of_inputs_that_are_alike_cancel() {
         // Three inputs that are always equal: only the sum of the weights counts, and it is 1.2.
         let gram = Matrix { len: 3, rows: vec![1.0; 9] };
-        let channel = || Channel { exact: vec![0.4; 3], numbers: vec![0; 3], scale: 1.0 };
-        let mut channels: Vec<Channel> = (0..TILE + 1).map(|_| channel()).collect();
-        assert_eq!(descend(&mut channels, 127, &gram), TILE + 1);
+        let channel =
+            || Channel { output: 0, exact: vec![0.4; 3], numbers: vec![0; 3], scale: 1.0, turned: 0 };
+        let mut channels = [channel(), channel()];
+        descend(&mut channels, 127, &gram);
+        assert!(channels.iter().all(|c| c.turned == 1));
         assert!(channels.iter().all(|c| c.numbers.iter().sum::<i32>() == 1));
     }
+
+    /// More than there are samples, so that many errors can cancel each other.
+    const LEN: usize = 48;
 
     proptest! {
         #[test]
         fn the_loss_never_grows_and_every_number_stays_beside_its_weight(
-            samples in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, 5), 1..8),
-            exact in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, 5), 1..4),
+            samples in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, LEN), 1..8),
+            exact in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, LEN), 1..4),
             scale in 0.01f32..0.2,
         ) {
-            let mut rows = vec![0f32; 25];
+            let mut rows = vec![0f32; LEN * LEN];
             for x in &samples {
-                for i in 0..5 { for j in 0..5 { rows[i * 5 + j] += x[i] * x[j]; } }
+                for i in 0..LEN { for j in 0..LEN { rows[i * LEN + j] += x[i] * x[j]; } }
             }
-            let gram = Matrix { len: 5, rows };
+            let gram = Matrix { len: LEN, rows };
             let nearest = |exact: &Vec<f32>| {
                 let numbers = exact.iter().map(|w| ((w / scale).round() as i32).clamp(-127, 127)).collect();
-                Channel { exact: exact.clone(), numbers, scale }
+                Channel { output: 0, exact: exact.clone(), numbers, scale, turned: 0 }
             };
             let mut channels: Vec<Channel> = exact.iter().map(nearest).collect();
             descend(&mut channels, 127, &gram);
             for (channel, nearest) in channels.iter().zip(exact.iter().map(nearest)) {
                 let (before, after) = (loss(&nearest, &gram), loss(channel, &gram));
-                prop_assert!(after <= before + 1e-6 * before.abs().max(1e-9), "{before} {after}");
+                prop_assert!(after <= before + 1e-5 * before.abs().max(1e-9), "{before} {after}");
                 for (q, n) in channel.numbers.iter().zip(&nearest.numbers) { prop_assert!((q - n).abs() <= 1); }
             }
         }

@@ -23,11 +23,15 @@ use crate::error::Result;
 use crate::ir::{Graph, Model, NodeId};
 use crate::runtime::Runtime;
 use crate::tensor::Tensor;
-use descend::Channel;
+use descend::{Channel, Matrix, descend};
 use grams::{Gram, Patches};
+use rayon::prelude::*;
 
 /// Elements of all matrices that are in memory at once: 128 MiB.
 const ELEMENTS: usize = 32 << 20;
+
+/// Channels whose slopes are found at once, by one thread.
+const TILE: usize = 64;
 
 /// The whole numbers of one product's weight.
 #[derive(Clone, Debug)]
@@ -89,21 +93,50 @@ fn round(graph: &Graph, place: &Place, patches: &Patches, gram: &Gram) -> Option
     let floats = graph.const_value(graph.node(place.node).input(*at)?)?.to_vec::<f32>()?;
     let mut numbers = weights.numbers.to_vec::<i8>()?;
     let most = numbers.iter().map(|n| i32::from(*n).abs()).max()?;
-    let mut turned = 0;
-    for group in 0..patches.groups {
-        let Some(matrix) = gram.matrix(group) else { continue };
-        let scale = |output| weights.scales.get(if weights.scales.len() == 1 { 0 } else { output }).copied();
-        let channel = |output| {
-            let at = |place: usize| (floats[place], i32::from(numbers[place]));
-            let (exact, numbers) = patches.places(output).map(at).unzip();
-            Some(Channel { exact, numbers, scale: scale(output)? })
-        };
-        let mut channels: Vec<Channel> = patches.outputs(group).map(channel).collect::<Option<_>>()?;
-        turned += descend::descend(&mut channels, most, &matrix);
-        for (output, channel) in patches.outputs(group).zip(&channels) {
-            patches.places(output).zip(&channel.numbers).for_each(|(place, &n)| numbers[place] = n as i8);
-        }
+    let weight = Weight { patches, floats: &floats, numbers: &numbers, scales: &weights.scales, most };
+    let turned: Vec<Turned> =
+        (0..patches.groups).into_par_iter().flat_map_iter(|group| weight.turned(group, gram)).collect();
+    for channel in &turned {
+        patches.places(channel.output).zip(&channel.numbers).for_each(|(place, &n)| numbers[place] = n);
     }
     let numbers = Tensor::from_slice(weights.numbers.shape(), &numbers).ok()?;
-    (turned > 0).then(|| Rounding { node: place.node, scales: weights.scales.clone(), numbers })
+    (!turned.is_empty()).then(|| Rounding { node: place.node, scales: weights.scales.clone(), numbers })
+}
+
+/// A weight as it is, and as it is rounded so far.
+struct Weight<'a> {
+    patches: &'a Patches,
+    floats: &'a [f32],
+    numbers: &'a [i8],
+    scales: &'a [f32],
+    most: i32,
+}
+
+/// The numbers of a channel, some of which have changed.
+struct Turned {
+    output: usize,
+    numbers: Vec<i8>,
+}
+
+impl Weight<'_> {
+    fn turned(&self, group: usize, gram: &Gram) -> Vec<Turned> {
+        let Some(matrix) = gram.matrix(group) else { return Vec::new() };
+        let outputs: Vec<usize> = self.patches.outputs(group).collect();
+        outputs.par_chunks(TILE).flat_map_iter(|tile| self.turned_in(tile, &matrix)).collect()
+    }
+
+    fn turned_in(&self, outputs: &[usize], gram: &Matrix) -> Vec<Turned> {
+        let mut channels: Vec<Channel> = outputs.iter().filter_map(|&output| self.channel(output)).collect();
+        descend(&mut channels, self.most, gram);
+        let turned = channels.into_iter().filter(|channel| channel.turned > 0);
+        let narrow = |c: Channel| c.numbers.iter().map(|&n| n as i8).collect();
+        turned.map(|c| Turned { output: c.output, numbers: narrow(c) }).collect()
+    }
+
+    fn channel(&self, output: usize) -> Option<Channel> {
+        let of_place = |place: usize| (self.floats[place], i32::from(self.numbers[place]));
+        let (exact, numbers) = self.patches.places(output).map(of_place).unzip();
+        let scale = *self.scales.get(if self.scales.len() == 1 { 0 } else { output })?;
+        Some(Channel { output, exact, numbers, scale, turned: 0 })
+    }
 }

@@ -41,7 +41,45 @@ fn sizes_that_constants_insist_on_are_found() {
          {\n u = Concat <axis = 1> (before, x) w = ConstantOfShape (traced) v = MatMul (u, w) y = Concat <axis = 1> (v, x)\n}";
     let v = judge(text, text);
     assert_eq!((v.status, v.cases), (Status::Passed, 3), "{:?}", v.reason);
-    assert!(v.feeds.iter().all(|f| f.contains("past=") && f.contains("now=")), "{:?}", v.feeds);
+    let all = |feeds: &str| -> u64 {
+        let sizes = feeds.split(' ').filter_map(|size| size.split_once('='));
+        sizes.filter(|(name, _)| *name != "b").map(|(_, size)| size.parse::<u64>().unwrap()).sum()
+    };
+    assert!(v.feeds.iter().all(|feeds| all(feeds) == 19), "{:?}", v.feeds);
+}
+
+/// An input that is to be longer than two others together, which only sizes that are drawn are, beside something else.
+fn drawn_sizes(inputs: &str, outputs: &str, constants: &str, nodes: &str) -> String {
+    format!(
+        "<ir_version: 8, opset_import: [\"\" : 15]>\n\
+         g (float[now] x, float[total] mask, float[past] before, {inputs}) => (float[all] y, {outputs})\n\
+         <int64 zero = {{0}}, int64 one = {{1}}, int64 many = {{5000}}, {constants}>\n\
+         {{\n u = Concat <axis = 0> (before, x) n = Size (u) at = Range (zero, n, one)\n\
+           m = Gather (mask, at) y = Add (u, m)\n{nodes}\n}}"
+    )
+}
+
+/// A body that is never run adds constants of a length to `s`.
+fn not_taken(length: &str, otherwise: &str) -> String {
+    let nodes = format!(
+        "k = Size (s) long = Greater (k, many)\n\
+         q = If (long) <then_branch = t () => (float[i] a) {{ w = ConstantOfShape (traced) a = Add (s, w) }},\n\
+         else_branch = e () => (float[j] c) {{ c = {otherwise} (s, s) }}>"
+    );
+    drawn_sizes("float[k] s", "float[k] q", &format!("int64[1] traced = {{{length}}}"), &nodes)
+}
+
+#[test]
+fn sizes_of_constants_that_nothing_insists_on_spoil_no_proof() {
+    let two = "w = ConstantOfShape (a) v = ConstantOfShape (b) c = Add (s, w) d = Add (s, v)\n\
+               e = ReduceSum (d) q = Add (c, e)";
+    let two = drawn_sizes("float[k] s", "float[17] q", "int64[1] a = {17}, int64[1] b = {19}", two);
+    for text in [two, not_taken("512", "Add"), not_taken("200000000", "Add")] {
+        let v = judge(&text, &text);
+        assert_eq!((v.status, v.cases), (Status::Passed, 3), "{:?}\n{text}", v.reason);
+    }
+    let v = judge(&not_taken("0", "Add"), &not_taken("0", "Mul"));
+    assert_eq!(v.status, Status::Failed, "{:?}", v.feeds);
 }
 
 #[test]
