@@ -58,6 +58,8 @@ pub struct ParityReport {
     pub shared_random: usize,
     /// Branches of `If` nodes that no set of inputs took.
     pub untaken_branches: Vec<String>,
+    /// Outputs without a single element in all sets of inputs: nothing is known of their values.
+    pub empty_outputs: Vec<String>,
     /// The first value at which the two part; where they do not, or it could not be found, `None`.
     pub first_divergence: Option<DivergenceReport>,
     /// The change that made the difference, where the passes of one run did.
@@ -148,6 +150,7 @@ impl ParityReport {
             spelled_out: Vec::new(),
             shared_random: 0,
             untaken_branches: Vec::new(),
+            empty_outputs: Vec::new(),
             first_divergence: None,
             made_by: None,
             outputs: Vec::new(),
@@ -174,6 +177,9 @@ impl ParityReport {
         }
         // A mismatch says by how much in its reason.
         parts.extend(self.difference().filter(|_| self.status != Status::Failed));
+        if !self.empty_outputs.is_empty() {
+            parts.push(format!("{} always empty", plain(&self.empty_outputs.join(", "))));
+        }
         parts.extend(self.reason.as_deref().map(|reason| plain(reason).into_owned()));
         format!("{style}{word}{style:#}: {}", parts.join(", "))
     }

@@ -329,7 +329,20 @@ impl Proof<'_> {
         }
         verdict.witness =
             judged.iter().filter_map(|output| output.failed_at).min().map(|at| self.witness(&reference, at));
-        verdict.conclude(judged)
+        self.unless_empty(verdict.conclude(judged))
+    }
+
+    /// Made inputs on which no output has an element prove nothing.
+    fn unless_empty(&self, mut verdict: Verdict) -> Verdict {
+        let parity = &mut verdict.parity;
+        let made = matches!(self.options.feeds, Feeds::Made { .. });
+        let nothing = !parity.outputs.is_empty() && parity.empty_outputs.len() == parity.outputs.len();
+        if made && nothing && parity.status == Status::Passed {
+            parity.status = Status::Unproven;
+            parity.reason =
+                Some("all outputs are empty on all inputs that were made; give some with --inputs".into());
+        }
+        verdict
     }
 
     /// Runs the candidate on all cases; an error comes with the case.

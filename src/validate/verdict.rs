@@ -58,6 +58,8 @@ impl Verdict {
             let why = bad.reason.as_deref().unwrap_or("differs");
             parity.reason = Some(format!("output '{}': {why}", bad.name));
         }
+        let empty = outputs.iter().filter(|o| o.metrics.as_ref().is_some_and(|m| m.elements == 0));
+        parity.empty_outputs = empty.map(|o| o.name.clone()).collect();
         parity.outputs = outputs.into_iter().map(OutputVerdict::into_report).collect();
         self
     }

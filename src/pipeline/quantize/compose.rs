@@ -326,6 +326,11 @@ fn of_target(sheet: &Sheet, target: &Target) -> bool {
 }
 
 impl Composed {
+    /// Whether anything computes in whole numbers.
+    pub(super) fn is_int8(&self) -> bool {
+        self.choices.iter().any(|choice| !choice.role.is_float())
+    }
+
     /// What it does in whole numbers, as a plan that can be fed back.
     pub(super) fn sheet(&self, composer: &Composer<'_>) -> Sheet {
         let graph = &composer.float.graph;

@@ -186,12 +186,11 @@ pub fn quantize(job: &QuantizeJob, progress: &mut dyn Progress) -> Result<Quanti
     if let Some(path) = &job.write_plan {
         write_whole(path, &[sheet.text().as_bytes()])?;
     }
-    let is_int8 = composed.choices.iter().any(|c| !c.role.is_float());
-    if !is_int8 {
+    if !composed.is_int8() {
         let message = "no node computes in INT8: the result is the model, simplified";
         diags.warn("nothing-quantized", None, message);
     }
-    let raced = race.as_ref().filter(|_| is_int8);
+    let raced = race.as_ref().filter(|_| composed.is_int8());
     measure::remark(job, accuracy.as_ref(), raced, kernels.as_deref(), &mut diags);
     Ok(QuantizeReport {
         input: job.input.display().to_string(),

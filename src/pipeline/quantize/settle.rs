@@ -46,7 +46,7 @@ pub(super) fn settled<'c, 's, 'j>(
         settled.measure(clock, progress)?;
         settled.bound(clock, progress)?;
     }
-    if judge.job.bench {
+    if judge.job.bench && settled.composed.is_int8() {
         settled.time(clock, diags, progress)?;
     }
     Ok(settled)

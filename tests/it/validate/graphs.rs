@@ -82,6 +82,27 @@ fn sizes_of_constants_that_nothing_insists_on_spoil_no_proof() {
     assert_eq!(v.status, Status::Failed, "{:?}", v.feeds);
 }
 
+/// Places of what exceeds a number.
+fn places(above: &str, outputs: &str) -> String {
+    format!(
+        "<ir_version: 8, opset_import: [\"\" : 15]>\n\
+         g (float[n,6] x) => (int64[2,found] at{outputs})\n<float bound = {{{above}}}>\n\
+         {{\n s = Sigmoid (x) y = Greater (s, bound) at = NonZero (y)\n}}"
+    )
+}
+
+#[test]
+fn outputs_that_are_always_empty_prove_nothing() {
+    let v = judge(&places("0.5", ""), &places("0.5", ""));
+    assert_eq!((v.status, v.empty_outputs.len()), (Status::Passed, 0), "{:?}", v.reason);
+    let v = judge(&places("2.0", ""), &places("3.0", ""));
+    assert_eq!((v.status, &v.empty_outputs[..]), (Status::Unproven, &["at".to_owned()][..]));
+    assert!(v.reason.as_ref().is_some_and(|why| why.contains("--inputs")), "{:?}", v.reason);
+    let v = judge(&places("2.0", ", bool[n,6] y"), &places("3.0", ", bool[n,6] y"));
+    assert_eq!((v.status, &v.empty_outputs[..]), (Status::Passed, &["at".to_owned()][..]));
+    assert!(v.line().contains("at always empty"), "{}", v.line());
+}
+
 #[test]
 fn sizes_that_must_exceed_a_sum_are_found() {
     let text = "<ir_version: 8, opset_import: [\"\" : 15]>\n\
