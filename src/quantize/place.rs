@@ -6,7 +6,7 @@
 //!
 //! A value is quantized once in each body for all nodes that read it there, a constant once for all that want the same of
 //! it. Zero point and, where scales differ along one, the axis are always written: runtimes disagree on what their absence
-//! means. The opset must have what is written: 13 for scales along an axis.
+//! means. Equal zero points are one constant. The opset must have what is written: 13 for scales along an axis.
 
 use super::grid::{Affine, Grid};
 use super::weights::Weights;
@@ -49,6 +49,7 @@ pub fn place(graph: &mut Graph, places: &[Place]) {
         made: FxHashSet::default(),
         values: FxHashMap::default(),
         tables: FxHashMap::default(),
+        zeros: FxHashMap::default(),
     };
     let outputs = places.iter().filter_map(|p| Some((p.node, p.output?)));
     outputs.for_each(|(node, affine)| writer.output(node, affine));
@@ -67,6 +68,9 @@ pub fn place(graph: &mut Graph, places: &[Place]) {
 /// What was asked of a value: in which body, as what, along which axis, with which scales and zero points.
 type Key = (ValueId, RegionId, DType, Option<usize>, Bytes, Bytes);
 
+/// In which body, of which type and shape, and the numbers.
+type ZeroKey = (RegionId, DType, Vec<usize>, Bytes);
+
 struct Writer<'g> {
     graph: &'g mut Graph,
     /// What is dequantized already.
@@ -74,6 +78,7 @@ struct Writer<'g> {
     values: FxHashMap<Key, ValueId>,
     /// Whole numbers that rows are looked up in.
     tables: FxHashMap<Key, ValueId>,
+    zeros: FxHashMap<ZeroKey, ValueId>,
 }
 
 impl Writer<'_> {
@@ -183,7 +188,7 @@ impl Writer<'_> {
     fn quantize(&mut self, node: NodeId, value: ValueId, affine: Affine) -> ValueId {
         let steps = Steps::of(affine);
         let scale = self.initializer(node, value, "scale", steps.scale);
-        let zero = self.initializer(node, value, "zero_point", steps.zero);
+        let zero = self.zero_point(node, steps.zero);
         self.node(node, QUANTIZE, [value, scale, zero], value, "quantized", affine.grid.dtype(), None)
     }
 
@@ -196,7 +201,7 @@ impl Writer<'_> {
             Some((Some(scale), Some(zero))) => (scale, zero),
             _ => (
                 self.initializer(node, value, "scale", steps.scale.clone()),
-                self.initializer(node, value, "zero_point", steps.zero.clone()),
+                self.zero_point(node, steps.zero.clone()),
             ),
         };
         let float = self.graph.dtype(value).unwrap_or(DType::F32);
@@ -204,6 +209,19 @@ impl Writer<'_> {
             self.node(node, DEQUANTIZE, [numbers, scale, zero], value, "dequantized", float, steps.axis);
         self.made.insert(through);
         through
+    }
+
+    /// The zero point of this type, shape and number that nodes of a body share: most are zeros.
+    fn zero_point(&mut self, node: NodeId, tensor: Tensor) -> ValueId {
+        let region = self.graph.node(node).region();
+        let key = (region, tensor.dtype(), tensor.shape().to_vec(), tensor.bytes().unwrap_or_default());
+        if let Some(&known) = self.zeros.get(&key) {
+            return known;
+        }
+        let name = self.graph.fresh_name(&format!("zero_point/{}", tensor.dtype().name()));
+        let zero = self.graph.add_initializer(region, name, tensor);
+        self.zeros.insert(key, zero);
+        zero
     }
 
     /// A constant beside a node, called after a value.

@@ -219,8 +219,12 @@ fn what_several_nodes_read_is_quantized_once_and_what_is_dequantized_not_again()
     place(&mut quantized.graph, &places);
     let count = |op: &str| quantized.graph.nodes().filter(|(_, n)| n.op().is(op)).count();
     assert_eq!((count("QuantizeLinear"), count("DequantizeLinear"), count("MatMul")), (2, 3, 3));
-    let int8 = |v| quantized.graph.dtype(v) == Some(DType::I8);
-    assert_eq!(quantized.graph.initializers(onnxpress::ir::RegionId::ROOT).filter(|&v| int8(v)).count(), 2);
+    // Numbers and zero points of the weight, and one zero point for both values.
+    let of = |dtype| {
+        let constants = quantized.graph.initializers(onnxpress::ir::RegionId::ROOT);
+        constants.filter(|&v| quantized.graph.dtype(v) == Some(dtype)).count()
+    };
+    assert_eq!((of(DType::I8), of(DType::U8)), (2, 1));
     let x = Tensor::from_slice(&[2, 2], &[1f32, 2.0, 3.0, -1.0]).unwrap();
     let got = run(&quantized, &[("x", x)]);
     for (got, want) in got.iter().zip([37.0, 54.0, 6.0, 8.0]) {

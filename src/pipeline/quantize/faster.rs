@@ -14,7 +14,7 @@ use crate::quantize::Role;
 use crate::report::{QuantizedRace, Race};
 use std::collections::BTreeMap;
 
-pub(super) const SLOWER: &str = "floats are faster here";
+const SLOWER: &str = "floats are faster here";
 
 /// Nodes of a kind that compute in whole numbers.
 struct Kind {

@@ -10,7 +10,7 @@
 //! | `refine` | weights and biases chosen by the samples, where the outputs gain by it |
 //! | `measure` | how accurate, how fast, and on which kernels the result runs |
 //! | `faster` | kinds of nodes that go back to floats where INT8 is not faster |
-//! | `front` | the first products, which stay floats where that is faster |
+//! | `front` | the first products, which stay floats where that is no slower |
 //! | `bound` | nodes that go back to floats until the outputs are accurate enough |
 
 mod bound;
