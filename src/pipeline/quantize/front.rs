@@ -12,7 +12,6 @@ use crate::error::Result;
 use crate::ir::{NodeId, RegionId, topological};
 use crate::pipeline::progress::Progress;
 use crate::quantize::Role;
-use crate::report::{QuantizedRace, Race};
 use rustc_hash::FxHashSet;
 
 const AS_FAST: &str = "floats are as fast here";
@@ -31,12 +30,12 @@ pub(super) fn front<'c>(
 ) -> Result<Option<Faster<'c>>> {
     let products = products(composer, composed)?;
     let without = |count: usize| composer.without(products[..count].iter().copied(), AS_FAST);
-    let paced = |held: &(_, Composed), other: &(_, Composed)| {
-        let race = judge.race(&held.1.model, &other.1.model, progress)?;
-        Ok(race.as_ref().map_or(Pace::Slower, pace))
+    let race = |fastest: &(_, Composed), other: &(_, Composed)| {
+        let race = judge.race(&fastest.1.model, &other.1.model, progress)?;
+        Ok(race.and_then(|race| race.ratio_interval).map(|[low, high]| (low.0, high.0)))
     };
     let first = (composer.clone(), composed.clone());
-    let Some((count, (composer, composed))) = longest(first, products.len() / SHARE, without, paced)? else {
+    let Some((count, (composer, composed))) = longest(first, products.len() / SHARE, without, race)? else {
         return Ok(None);
     };
     let what =
@@ -44,42 +43,29 @@ pub(super) fn front<'c>(
     Ok(Some((composer, composed, what)))
 }
 
-/// How long something takes beside the fastest so far.
-#[derive(Clone, Copy)]
-enum Pace {
-    Faster,
-    AsLong,
-    Unclear,
-    Slower,
-}
-
-fn pace(race: &QuantizedRace) -> Pace {
-    match (race.verdict, race.ratio_interval) {
-        (Race::Faster, _) => Pace::Faster,
-        (Race::NoDifference, Some([_, high])) if high.0 <= AS_LONG => Pace::AsLong,
-        (Race::NoDifference, _) => Pace::Unclear,
-        (Race::Slower | Race::TooFew, _) => Pace::Slower,
-    }
-}
+/// The interval that holds the ratio of two times; `None` where too few were taken.
+type Interval = Option<(f64, f64)>;
 
 /// How many products are left in floats by the last that takes no longer than the fastest, at most so many, and what it is.
 fn longest<T: Clone>(
     first: T,
     most: usize,
     without: impl Fn(usize) -> Result<T>,
-    mut pace: impl FnMut(&T, &T) -> Result<Pace>,
+    mut race: impl FnMut(&T, &T) -> Result<Interval>,
 ) -> Result<Option<(usize, T)>> {
     let (mut fastest, mut held, mut count) = (first, None, 1);
     while count <= most {
         let other = without(count)?;
-        match pace(&fastest, &other)? {
-            Pace::Faster => {
-                fastest = other.clone();
+        match race(&fastest, &other)? {
+            None => break,
+            Some((low, _)) if low > 1.0 => break,
+            Some((_, high)) if high <= AS_LONG => {
+                if high < 1.0 {
+                    fastest = other.clone();
+                }
                 held = Some((count, other));
             }
-            Pace::AsLong => held = Some((count, other)),
-            Pace::Unclear => {}
-            Pace::Slower => break,
+            Some(_) => {}
         }
         count *= 2;
     }
@@ -99,51 +85,34 @@ fn products(composer: &Composer<'_>, composed: &Composed) -> Result<Vec<NodeId>>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::report::Number;
 
-    /// How many of the first products stay floats where a model with so many takes so long, in thousandths.
-    fn floats(most: usize, time: impl Fn(usize) -> i64) -> Option<usize> {
-        let pace = |fastest: &usize, other: &usize| {
-            Ok(match time(*other) - time(*fastest) {
-                ..=-10 => Pace::Faster,
-                -9..=2 => Pace::AsLong,
-                3..=9 => Pace::Unclear,
-                _ => Pace::Slower,
-            })
+    /// How many of the first products stay floats where a model with so many takes so long, within 0.3 %.
+    fn floats(most: usize, time: impl Fn(usize) -> f64) -> Option<usize> {
+        let race = |fastest: &usize, other: &usize| {
+            let ratio = time(*other) / time(*fastest);
+            Ok(Some((ratio - 0.003, ratio + 0.003)))
         };
-        let (count, held) = longest(0, most, Ok, pace).unwrap()?;
+        let (count, held) = longest(0, most, Ok, race).unwrap()?;
         assert_eq!(count, held);
         Some(count)
     }
 
     #[test]
     fn the_last_that_takes_no_longer_than_the_fastest_is_held_and_what_is_slower_ends_the_search() {
-        assert_eq!(floats(8, |n| 1000 - 10 * n as i64), Some(8));
-        assert_eq!(floats(7, |n| 1000 - 10 * n as i64), Some(4));
-        assert_eq!(floats(8, |n| 1000 - i64::from(n >= 4) * 50), Some(8));
-        assert_eq!(floats(8, |n| if n == 1 { 1050 } else { 500 }), None);
-        // One that takes as long after the other is slower in the end.
-        assert_eq!(floats(8, |n| 1000 + 2 * n as i64), Some(1));
+        let of =
+            |times: [f64; 5]| floats(8, |n| times[[0, 1, 2, 4, 8].iter().position(|&c| c == n).unwrap()]);
+        assert_eq!(of([1.0, 0.99, 0.98, 0.97, 0.96]), Some(8));
+        assert_eq!(of([1.0, 1.0, 1.0, 0.95, 0.95]), Some(8));
+        assert_eq!(of([1.0, 1.0, 1.0, 1.0, 1.0]), Some(8));
+        assert_eq!(of([1.0, 1.05, 0.5, 0.5, 0.5]), None);
+        // Each but a little slower than the one before: only the first is as fast as none.
+        assert_eq!(of([1.0, 1.0015, 1.0029, 1.0029, 1.0029]), Some(1));
         // What nobody can tell is no reason to stop, and none to hold it.
-        assert_eq!(floats(8, |n| [1000, 1005].get(n).copied().unwrap_or(900 + n as i64)), Some(4));
-        assert_eq!(floats(8, |_| 1000), Some(8));
-        assert_eq!(floats(0, |_| 1000), None);
-    }
-
-    #[test]
-    fn an_interval_tells_the_pace() {
-        let race = |low, high| QuantizedRace {
-            runtime: String::new(),
-            pairs: 30,
-            float_milliseconds: Number(1.0),
-            int8_milliseconds: Number(1.0),
-            ratio: Number(1.0),
-            ratio_interval: Some([Number(low), Number(high)]),
-            verdict: Race::of(Some((low, high))),
-        };
-        assert!(matches!(pace(&race(0.9, 0.99)), Pace::Faster));
-        assert!(matches!(pace(&race(0.99, 1.004)), Pace::AsLong));
-        assert!(matches!(pace(&race(0.99, 1.02)), Pace::Unclear));
-        assert!(matches!(pace(&race(1.001, 1.004)), Pace::Slower));
+        assert_eq!(of([1.0, 1.0025, 0.9, 0.9015, 0.9025]), Some(4));
+        // Slower beyond doubt, however little.
+        assert_eq!(of([1.0, 1.0031, 0.9, 0.9, 0.9]), None);
+        assert_eq!(floats(7, |n| 1.0 - 0.01 * n as f64), Some(4));
+        assert_eq!(floats(0, |_| 1.0), None);
+        assert_eq!(longest(0, 8, Ok, |_, _| Ok(None)).unwrap(), None);
     }
 }
